@@ -1,0 +1,69 @@
+"""What the cells share whose pre-activations are W_hh h + b_hh + W_ih x + b_ih: PyTorch's packing.
+
+Tensors (with the member axis R in front): weight_hh (G, H), weight_ih (G, I), bias_ih (G,),
+bias_hh (G,), where G = H times the number of gates. biases=1 leaves out bias_hh, 0 both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradlab.cells.interface import Shape, Share, Tensors
+from gradlab.nonlinearity import Array
+
+
+class Affine(NamedTuple):
+    """The weights of one packed affine map, as columns want them."""
+
+    W: Array  # (R, G, H) recurrent
+    U: Array  # (R, G, I) input
+    b_ih: Array  # (R, G, 1)
+    b_hh: Array  # (R, G, 1)
+
+    @property
+    def Wt(self) -> Array:
+        """W transposed, a view: (R, H, G)."""
+        return self.W.swapaxes(-1, -2)
+
+
+def shapes(gates: int, H: int, I: int, biases: int) -> dict[str, Shape]:
+    """Names and shapes of the tensors, recurrent weights first."""
+    G = gates * H
+    bias_names = ("bias_ih", "bias_hh")[:biases]
+    return {"weight_hh": (G, H), "weight_ih": (G, I)} | {name: (G,) for name in bias_names}
+
+
+def affine(tensors: Tensors) -> Affine:
+    """Affine from tensors; a bias that is not there is zero."""
+    W, U = tensors["weight_hh"], tensors["weight_ih"]
+    none = np.zeros(W.shape[:-1], W.dtype)
+    b_ih, b_hh = (tensors.get(name, none)[..., None] for name in ("bias_ih", "bias_hh"))
+    return Affine(W, U, b_ih, b_hh)
+
+
+def affine_shares(du: Array, dv: Array, h: Array, x: Array) -> tuple[Share, ...]:
+    """Gradients of the four tensors from the cotangents of u = W_ih x + b_ih and v = W_hh h + b_hh."""
+    return (
+        Share("weight_hh", dv, h),
+        Share("weight_ih", du, x),
+        Share("bias_ih", du, None),
+        Share("bias_hh", dv, None),
+    )
+
+
+def blocks(a: Array, n: int) -> tuple[Array, ...]:
+    """The n row blocks of a (..., n H, B), as views."""
+    H = a.shape[-2] // n
+    return tuple(a[..., k * H : (k + 1) * H, :] for k in range(n))
+
+
+def times_rows(d: Array, W: Array) -> Array:
+    """D(d_b) W for every sequence b: (..., B, H, n) from d (..., H, B) and W (..., H, n)."""
+    return d.swapaxes(-1, -2)[..., None] * W[..., None, :, :]
+
+
+def diagonal(d: Array) -> Array:
+    """D(d_b) for every sequence b: (..., B, H, H) from d (..., H, B)."""
+    return d.swapaxes(-1, -2)[..., None] * np.eye(d.shape[-2], dtype=d.dtype)

@@ -1,0 +1,97 @@
+"""What the engine asks of a cell, and what the cells say in return.
+
+A cell is a module of pure functions. Letters as everywhere: R members, B sequences (one column each),
+H hidden units, I inputs, D state width, G rows of the recurrent weights, A rows of the activations.
+Leading axes broadcast: where a signature says (..., H, B), the dots are R for one step and (n, R) for
+a block of n steps.
+
+One step is s_t = F(s_{t-1}, x_t). It is cut in three, because of what can be done for many steps at
+once and what cannot:
+
+    u_t = drive(p, x_t)                what does not depend on the state: for a whole block in one product
+    s_t, a_t = step(p, s_{t-1}, u_t)   the recurrence, step by step; a_t holds the pre-activations
+    linearize(p, s_{t-1}, a_t, s_t)    the local derivatives, at the pre-activation: a whole block again
+
+`vjp` and `jacobian` are then two independent readings of the same linear map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from gradlab.nonlinearity import Array
+
+Tensors = Mapping[str, Array]  # PyTorch's names without the layer suffix -> (R, rows[, columns])
+Shape = tuple[int, ...]
+
+
+class Share(NamedTuple):
+    """A term of dL/d(tensor): the sum over sequences of left[:, b] times right[:, b], an outer product.
+
+    right = None stands for ones: the gradient of a bias. `row` is the first row of the tensor that the
+    term goes to; a tensor may get several terms, with disjoint rows.
+    """
+
+    tensor: str
+    left: Array  # (..., m, B)
+    right: Array | None  # (..., n, B)
+    row: int = 0
+
+
+class Reading(NamedTuple):
+    """A gate, or the activation of a cell without gates, over a block of steps."""
+
+    value: Array  # (..., H, B)
+    slope: Array  # (..., H, B) the derivative at the pre-activation over its largest possible value
+
+
+class Cell(Protocol):
+    """The interface of a module in gradlab.cells.
+
+    GATES names the blocks of H rows of `weight_hh`, in packed order; () says that there is no
+    recurrent matrix. STATE names the parts of the state, each H wide. KEEPS is the gate whose
+    opening keeps the old state (`forget_bias` goes there), or None. MAX_SLOPE bounds |phi'| where a
+    step is one nonlinearity around the product, else None. SOURCE says where the equations are from.
+    """
+
+    SOURCE: str
+    EQUATIONS: str
+    GATES: tuple[str, ...]
+    STATE: tuple[str, ...]
+    KEEPS: str | None
+    BIASES: int  # bias vectors by default: 2 is PyTorch's pair
+    Options: Any  # a frozen dataclass: the cell's own keys in a config
+
+    def shapes(self, H: int, I: int, biases: int) -> dict[str, Shape]:
+        """Tensor names and shapes, in the order in which they are drawn: recurrent weights first."""
+
+    def init(self, tensors: Tensors, options: Any) -> Any:
+        """The cell's Params from its tensors (each with a leading axis R)."""
+
+    def max_slope(self, p: Any) -> float | None:
+        """The largest |phi'| where a step is one nonlinearity around the product, else None."""
+
+    def drive(self, p: Any, x: Array) -> Array:
+        """u (..., G, B) from x (..., I, B)."""
+
+    def step(self, p: Any, s: Array, u: Array) -> tuple[Array, Array]:
+        """s_t (R, D, B) and a_t (R, A, B) from s_{t-1} and u_t. Analytic: complex input works."""
+
+    def linearize(self, p: Any, s_prev: Array, a: Array, s: Array) -> Any:
+        """Local derivatives: a NamedTuple of arrays (..., rows, B)."""
+
+    def vjp(self, p: Any, loc: Any, g: Array) -> tuple[Array, Array]:
+        """J_t^T g (R, D, B), and the cotangents of the pre-activations (R, A', B), from g (R, D, B)."""
+
+    def jacobian(self, p: Any, loc: Any) -> Array:
+        """J_t[i, j] = ds_t[i] / ds_{t-1}[j] for each sequence: (..., B, D, D)."""
+
+    def shares(self, cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
+        """The terms of the parameters' gradients, from the cotangents that `vjp` gave."""
+
+    def totals(self, loc: Any, g: Array) -> dict[str, Array]:
+        """Adjoints of state parts that add the path through h_t, by name; {} where there is none."""
+
+    def readings(self, loc: Any) -> dict[str, Reading]:
+        """Gates, or the activation, for means and saturation."""

@@ -1,0 +1,128 @@
+"""Long short-term memory with a forget gate; PyTorch's nn.LSTM, gates packed i, f, g, o.
+
+    a_k = W_k h_{t-1} + b_hk + U_k x_t + b_ik           k = i, f, g, o
+    i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);    g = tanh(a_g)
+    c_t = f c_{t-1} + i g
+    h_t = o tanh(c_t)
+
+State: [h, c] (2 H). With the adjoint of c_t completed by its path through h_t,
+    dc = delta_c + delta_h o (1 - tanh(c_t)^2),
+the cotangents of the pre-activations are
+    i: dc g i',   f: dc c_{t-1} f',   g: dc i g',   o: delta_h tanh(c_t) o'
+and delta_h, delta_c at t - 1 are W^T of those and dc f. The Jacobian is the joint one:
+
+    A = D(g i') W_i + D(c_{t-1} f') W_f + D(i g') W_g,   K = D(o (1 - tanh(c_t)^2))
+    J_t = [ K A + D(tanh(c_t) o') W_o   K D(f) ]
+          [ A                            D(f)  ]
+
+The trap: dh_t/dh_{t-1} at fixed c is not the recurrence's Jacobian; with it even the sign of the
+growth rate comes out wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gradlab.cells.affine import Affine, affine, affine_shares, blocks, diagonal, times_rows
+from gradlab.cells.affine import shapes as affine_shapes
+from gradlab.cells.interface import Reading, Shape, Share, Tensors
+from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
+
+SOURCE = "Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000; layout of torch.nn.LSTM"
+EQUATIONS = "c_t = f c_{t-1} + i g,  h_t = o tanh(c_t);  i, f, o = sigmoid(a),  g = tanh(a),  a = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
+GATES = ("i", "f", "g", "o")
+STATE = ("h", "c")
+KEEPS = "f"
+BIASES = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """The LSTM has no options."""
+
+
+class Local(NamedTuple):
+    """What a step's derivative needs; every array (..., H, B)."""
+
+    f: Array  # dc_t / dc_{t-1} at fixed gates
+    k: Array  # dh_t / dc_t = o (1 - tanh(c_t)^2)
+    c_i: Array  # dc_t / da_i = g i'
+    c_f: Array  # dc_t / da_f = c_{t-1} f'
+    c_g: Array  # dc_t / da_g = i g'
+    h_o: Array  # dh_t / da_o = tanh(c_t) o'
+    gates: Array  # (..., 4 H, B) i, f, g, o
+    slopes: Array  # (..., 4 H, B) i', f', g', o', each over its largest value
+
+
+def shapes(H: int, I: int, biases: int) -> dict[str, Shape]:
+    return affine_shapes(4, H, I, biases)
+
+
+def init(tensors: Tensors, options: Options) -> Affine:
+    return affine(tensors)
+
+
+def max_slope(p: Affine) -> None:
+    return None
+
+
+def drive(p: Affine, x: Array) -> Array:
+    return p.U @ x + (p.b_ih + p.b_hh)
+
+
+def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
+    h, c = blocks(s, 2)
+    a = p.W @ h + u
+    a_i, a_f, a_g, a_o = blocks(a, 4)
+    c = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)
+    h = sigmoid(a_o) * np.tanh(c)
+    return np.concatenate((h, c), axis=-2), a
+
+
+def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
+    c_prev, c = blocks(s_prev, 2)[1], blocks(s, 2)[1]
+    a_i, a_f, a_g, a_o = blocks(a, 4)
+    i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
+    di, df, dg, do = sigmoid_slope(a_i), sigmoid_slope(a_f), tanh_slope(a_g), sigmoid_slope(a_o)
+    return Local(
+        f=f,
+        k=o * tanh_slope(c),
+        c_i=g * di,
+        c_f=c_prev * df,
+        c_g=i * dg,
+        h_o=np.tanh(c) * do,
+        gates=np.concatenate((i, f, g, o), axis=-2),
+        slopes=np.concatenate((4 * di, 4 * df, dg, 4 * do), axis=-2),
+    )
+
+
+def vjp(p: Affine, loc: Local, g: Array) -> tuple[Array, Array]:
+    g_h, g_c = blocks(g, 2)
+    dc = g_c + g_h * loc.k
+    g_a = np.concatenate((dc * loc.c_i, dc * loc.c_f, dc * loc.c_g, g_h * loc.h_o), axis=-2)
+    return np.concatenate((p.Wt @ g_a, dc * loc.f), axis=-2), g_a
+
+
+def jacobian(p: Affine, loc: Local) -> Array:
+    W_i, W_f, W_g, W_o = blocks(p.W, 4)
+    A = times_rows(loc.c_i, W_i) + times_rows(loc.c_f, W_f) + times_rows(loc.c_g, W_g)
+    F = diagonal(loc.f)
+    k = loc.k.swapaxes(-1, -2)[..., None]  # rows scaled by k: K A, K F
+    return np.block([[k * A + times_rows(loc.h_o, W_o), k * F], [A, F]])
+
+
+def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
+    return affine_shares(cot, cot, blocks(s_prev, 2)[0], x)
+
+
+def totals(loc: Local, g: Array) -> dict[str, Array]:
+    g_h, g_c = blocks(g, 2)
+    return {"c_total": g_c + g_h * loc.k}
+
+
+def readings(loc: Local) -> dict[str, Reading]:
+    pairs = zip(blocks(loc.gates, 4), blocks(loc.slopes, 4), strict=True)
+    return {name: Reading(*pair) for name, pair in zip(GATES, pairs, strict=True)}

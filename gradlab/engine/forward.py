@@ -1,0 +1,97 @@
+"""The forward pass of an ensemble: states and pre-activations, whole or by segments.
+
+Kept whole, a run holds every state and pre-activation. Checkpointed (Chen et al. 2016), it holds the
+state at every k-th step, the segment that is being worked on is computed again from there; each
+step's arithmetic is the same, so the digits are too. k is a multiple of BLOCK, the number of steps
+for which input products and local derivatives are formed at once: blocks lie at the same steps
+whatever k is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.cells.interface import Cell
+from gradlab.nonlinearity import Array
+
+BLOCK = 16
+
+Segments = Callable[[int, int], Array]  # (t0, n) -> x_{t0+1} .. x_{t0+n}: (n, R, I, B)
+
+
+class Segment(NamedTuple):
+    """Steps t0 + 1 .. t0 + n."""
+
+    t0: int
+    x: Array  # (n, R, I, B)
+    states: Array  # (n + 1, R, D, B): s_{t0} .. s_{t0+n}
+    activations: Array  # (n, R, A, B)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A finished forward pass.
+
+    overflow: (R,) the first step whose state is not finite, 0 where all are.
+    """
+
+    cell: Cell
+    p: Any
+    x: Segments
+    T: int
+    every: int
+    marks: Array  # (number of segments, R, D, B): the states where segments start
+    last: Segment
+    overflow: NDArray[np.int64]
+
+    def backwards(self) -> Iterator[Segment]:
+        """The segments from the last to the first; all but the last are computed again."""
+        yield self.last
+        for index in range(len(self.marks) - 2, -1, -1):
+            t0 = index * self.every
+            yield _segment(self.cell, self.p, self.x(t0, self.every), self.marks[index], t0)
+
+
+def forward(
+    cell: Cell, p: Any, x: Segments, s0: Array, T: int, every: int | None = None
+) -> Trajectory:
+    """Run T steps from s0 (R, D, B). every: steps between marks, a multiple of BLOCK; None keeps all."""
+    every = T if every is None else min(every, T)
+    starts = range(0, T, every)
+    marks = np.empty((len(starts), *s0.shape), s0.dtype)
+    overflow = np.zeros(len(s0), np.int64)
+    s = s0
+    for index, t0 in enumerate(starts):
+        marks[index] = s
+        segment = _segment(cell, p, x(t0, min(every, T - t0)), s, t0)
+        s = segment.states[-1]
+        _note_overflow(segment, overflow)
+    return Trajectory(cell, p, x, T, every, marks, segment, overflow)
+
+
+def _segment(cell: Cell, p: Any, x: Array, s0: Array, t0: int) -> Segment:
+    n = len(x)
+    states = np.empty((n + 1, *s0.shape), s0.dtype)
+    states[0] = s = s0
+    activations: Array | None = None
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for start in range(0, n, BLOCK):
+            for k, u in enumerate(cell.drive(p, x[start : start + BLOCK]), start):
+                s, a = cell.step(p, s, u)
+                if activations is None:
+                    activations = np.empty((n, *a.shape), a.dtype)
+                states[k + 1], activations[k] = s, a
+    assert activations is not None  # a segment has at least one step
+    return Segment(t0, x, states, activations)
+
+
+def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:
+    """A state may come back from inf (ReLU of -inf is 0), so every step is looked at."""
+    finite = np.isfinite(segment.states[1:]).all(axis=(2, 3))  # (n, R)
+    for r in np.flatnonzero(~finite.all(axis=0) & (overflow == 0)):
+        overflow[r] = segment.t0 + 1 + int(np.argmin(finite[:, r]))

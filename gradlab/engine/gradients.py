@@ -1,0 +1,122 @@
+"""Gradients of the parameters, and the share of every step in dL/dW_hh.
+
+A cell names the terms of its parameters' gradients as outer products left right^T, summed over the
+sequences. The sum over the steps of a block is then one matrix product a term, and the norm of one
+step's term needs no matrix at all where H is larger than B:
+
+    ||A C^T||_F^2 = sum of (A^T A) * (C^T C)          (B x B Gram matrices)
+
+That sum cancels when the product is small against ||A|| ||C||; there the product itself is formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.cells.interface import Cell, Share
+from gradlab.engine.backward import Block
+from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
+from gradlab.nonlinearity import Array
+
+# Gram's relative error is about B eps ||A||^2 ||C||^2 / ||A C^T||^2: below 1e-12 above this ratio
+CANCELLATION = 1e-3
+
+
+def block_shares(cell: Cell, block: Block) -> tuple[Share, ...]:
+    """The cell's terms for the steps of a block, arrays (n, R, rows, B)."""
+    segment, steps = block.segment, block.steps
+    return cell.shares(
+        block.cotangents.mantissa,
+        segment.activations[steps],
+        segment.states[steps],
+        segment.x[steps],
+    )
+
+
+class ParameterGradients:
+    """dL/d(tensor) of every member, summed over the blocks in the order in which they come."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], members: int, dtype: np.dtype) -> None:
+        self.total = {
+            name: Scaled(np.zeros((members, *shape), dtype), np.zeros(members, np.int64))
+            for name, shape in shapes.items()
+        }
+
+    def add(self, shares: tuple[Share, ...], frame: Exponents) -> None:
+        """Add one block's terms, whose cotangents have the exponents frame (n, R)."""
+        top = frame.max(axis=0)
+        for share in shares:
+            if share.tensor not in self.total:
+                continue  # a bias that this network does not have
+            left = shift(share.left, frame - top)  # steps far below the top vanish, as they must
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                self._put(share, Scaled(_summed(left, share.right), top))
+                # a product beyond float range: large states. Take their size out first.
+                total = self.total[share.tensor]
+                if not np.isfinite(total.mantissa).all():
+                    self._put(share, _summed_safely(left, share.right, top))
+
+    def _put(self, share: Share, term: Scaled) -> None:
+        total = self.total[share.tensor]
+        rows = slice(share.row, share.row + term.mantissa.shape[1])
+        if term.mantissa.shape == total.mantissa.shape:
+            self.total[share.tensor] = add(total, term)
+            return
+        whole = np.zeros_like(total.mantissa)
+        whole[:, rows] = term.mantissa
+        self.total[share.tensor] = add(total, Scaled(whole, term.exponent))
+
+
+def _summed(left: Array, right: Array | None) -> Array:
+    """Sum over steps and sequences of left right^T: (R, m, n) from (n, R, rows, B); (R, m) for a bias."""
+    if right is None:
+        return _columns(left).sum(axis=-1)
+    return _columns(left) @ _columns(right).swapaxes(-1, -2)
+
+
+def _columns(a: Array) -> Array:
+    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B)."""
+    n, R, rows, B = a.shape
+    return a.transpose(1, 2, 0, 3).reshape(R, rows, n * B)
+
+
+def _summed_safely(left: Array, right: Array | None, frame: Exponents) -> Scaled:
+    left, left_exponent = renormalize(left.swapaxes(0, 1), frame)
+    if right is None:
+        return Scaled(_summed(left.swapaxes(0, 1), None), left_exponent)
+    right, exponent = renormalize(right.swapaxes(0, 1), left_exponent)
+    return Scaled(_summed(left.swapaxes(0, 1), right.swapaxes(0, 1)), exponent)
+
+
+def share_norms(
+    shares: tuple[Share, ...], tensor: str, frame: Exponents, k: NDArray[np.int64]
+) -> Scaled:
+    """Norm of the term of each of the steps k of a block in dL/d(tensor): (len(k), R)."""
+    square = np.zeros((len(k), frame.shape[1]))
+    for share in shares:
+        if share.tensor == tensor and share.right is not None:
+            left, right = share.left[k].astype(float), share.right[k].astype(float)
+            square = square + _squared_norm(left, right)
+    return Scaled(np.sqrt(square), frame[k])
+
+
+def _squared_norm(left: Array, right: Array) -> Array:
+    """||left right^T||_F^2 for every step and member: (n, R)."""
+    (m, B), n = left.shape[-2:], right.shape[-2]
+    if B * (m + n) >= m * n:
+        return _squares(left @ right.swapaxes(-1, -2))
+    gram_left = left.swapaxes(-1, -2) @ left
+    gram_right = right.swapaxes(-1, -2) @ right
+    square = (gram_left * gram_right).sum(axis=(-1, -2))
+    size = np.trace(gram_left, axis1=-2, axis2=-1) * np.trace(gram_right, axis1=-2, axis2=-1)
+    for at in zip(*np.nonzero(square < CANCELLATION * size), strict=True):
+        square[at] = _squares(left[at] @ right[at].T)
+    return square
+
+
+def _squares(a: Array) -> Array:
+    flat = a.reshape(*a.shape[:-2], -1)
+    return np.vecdot(flat, flat)

@@ -1,0 +1,91 @@
+"""Numbers beyond float range: a mantissa array times a power of two, one exponent for each member.
+
+value = mantissa * 2**exponent. Scaling by powers of two is exact, so as long as nothing leaves the
+float range the digits are those of the plain computation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.nonlinearity import Array
+
+Exponents = NDArray[np.int64]
+LOG10_2 = float(np.log10(2.0))
+
+
+class Scaled(NamedTuple):
+    """mantissa times 2**exponent; the exponent's axes are the leading axes of the mantissa."""
+
+    mantissa: Array
+    exponent: Exponents
+
+    def log10(self) -> Array:
+        """log10 of norms (mantissa and exponent of one shape): -inf for an exact zero, NaN for NaN."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            m, e = np.frexp(self.mantissa)
+            return np.log10(m) + (e + self.exponent) * LOG10_2
+
+    def plain(self) -> Array:
+        """The value as a float: NaN where it is outside float range, an exact zero stays 0."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            value = shift(self.mantissa, self.exponent)
+        lost = np.isinf(value) | ((np.abs(value) < np.finfo(float).tiny) & (self.mantissa != 0))
+        return np.where(lost, np.nan, value)
+
+
+def shift(a: Array, exponent: Exponents) -> Array:
+    """a * 2**exponent, the exponent (R,) or (n, R) belonging to the leading axes of a."""
+    if not exponent.any():
+        return a
+    tail = (1,) * (a.ndim - exponent.ndim)
+    return np.ldexp(a, _int32(exponent).reshape(exponent.shape + tail))
+
+
+def renormalize(a: Array, exponent: Exponents) -> tuple[Array, Exponents]:
+    """The same value (R, ...) with the largest entry of each member in [1/2, 1); zeros keep theirs."""
+    top = np.abs(a).max(axis=tuple(range(1, a.ndim)), initial=0.0)
+    k = np.frexp(top)[1].astype(np.int64)
+    k[~np.isfinite(top)] = 0
+    return shift(a, -k), np.where(top > 0, exponent + k, exponent)
+
+
+def add(a: Scaled, b: Scaled) -> Scaled:
+    """a + b for arrays (R, ...), in the frame of the larger exponent of each member."""
+    frame = np.maximum(_frame(a), _frame(b))
+    frame = np.where(frame == _NONE, 0, frame)
+    total = shift(a.mantissa, a.exponent - frame) + shift(b.mantissa, b.exponent - frame)
+    return Scaled(total, frame)
+
+
+def norm(a: Scaled) -> Scaled:
+    """Euclidean norm of each member of (R, ...): mantissa and exponent (R,). Never over- or underflows."""
+    flat = a.mantissa.reshape(len(a.mantissa), -1).astype(float, copy=False)
+    with np.errstate(invalid="ignore"):
+        unit, exponent = renormalize(flat, a.exponent)
+    return Scaled(np.sqrt(np.vecdot(unit, unit)), exponent)
+
+
+def hypot(parts: list[Scaled]) -> Scaled:
+    """sqrt of the sum of squares of several norms (R,)."""
+    frame = np.max([_frame(p) + np.frexp(p.mantissa)[1] for p in parts], axis=0)
+    frame = np.where(frame < _NONE // 2, 0, frame)
+    squares = [shift(p.mantissa, p.exponent - frame) ** 2 for p in parts]
+    return Scaled(np.sqrt(np.sum(squares, axis=0)), frame)
+
+
+_NONE = np.int64(-(2**60))
+
+
+def _frame(a: Scaled) -> Exponents:
+    """The exponent of each member, or a very small number where the member is all zero."""
+    zero = ~a.mantissa.any(axis=tuple(range(1, a.mantissa.ndim)))
+    return np.where(zero, _NONE, a.exponent)
+
+
+def _int32(exponent: Exponents) -> NDArray[np.int32]:
+    """ldexp wants 32 bits; beyond +-5000 a double is inf or 0 anyhow."""
+    return np.clip(exponent, -5000, 5000).astype(np.int32)

@@ -1,0 +1,132 @@
+"""Initial weights: how each block of a weight matrix is drawn, and the tensors of a member from it.
+
+A packed matrix is drawn gate by gate (an orthogonal LSTM has four orthogonal blocks; the packed
+matrix as a whole would not do), in packed order, recurrent weights before input weights. The
+recurrent blocks are multiplied by the weight scale g, the input blocks by `input_scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradlab.cells.interface import Cell
+from gradlab.draws import Random, Streams
+from gradlab.nonlinearity import Array
+
+Draw = Callable[[Random, int, int], Array]  # (random, rows = H, columns) -> (rows, columns)
+
+
+def normal(random: Random, rows: int, columns: int) -> Array:
+    """std 1/sqrt(columns): the convention of the theory, with spectral radius about 1."""
+    return random.standard_normal((rows, columns)) / np.sqrt(columns)
+
+
+def randn(random: Random, rows: int, columns: int) -> Array:
+    """std 1: the textbook's. The texts write rows, h W_h, so what is drawn is the transpose."""
+    return random.standard_normal((columns, rows)).T
+
+
+def uniform(random: Random, rows: int, columns: int) -> Array:
+    """U(-1/sqrt(H), 1/sqrt(H)): PyTorch's default for recurrent layers."""
+    bound = 1 / np.sqrt(rows)
+    return random.uniform(-bound, bound, (rows, columns))
+
+
+def xavier_uniform(random: Random, rows: int, columns: int) -> Array:
+    """U(-b, b), b = sqrt(6 / (rows + columns)) (Glorot, Bengio 2010)."""
+    bound = np.sqrt(6 / (rows + columns))
+    return random.uniform(-bound, bound, (rows, columns))
+
+
+def xavier_normal(random: Random, rows: int, columns: int) -> Array:
+    """std sqrt(2 / (rows + columns)) (Glorot, Bengio 2010)."""
+    return random.standard_normal((rows, columns)) * np.sqrt(2 / (rows + columns))
+
+
+def orthogonal(random: Random, rows: int, columns: int) -> Array:
+    """Haar-distributed orthonormal rows or columns (Saxe et al. 2014): QR with the signs of R put back."""
+    gaussian = random.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(gaussian)
+    q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return q if rows >= columns else q.T
+
+
+def identity(random: Random, rows: int, columns: int) -> Array:
+    """Ones on the diagonal (Le, Jaitly, Hinton 2015)."""
+    return np.eye(rows, columns)
+
+
+def zeros(random: Random, rows: int, columns: int) -> Array:
+    """All zero."""
+    return np.zeros((rows, columns))
+
+
+INITS: dict[str, Draw] = {
+    "normal": normal,
+    "randn": randn,
+    "uniform": uniform,
+    "xavier_uniform": xavier_uniform,
+    "xavier_normal": xavier_normal,
+    "orthogonal": orthogonal,
+    "identity": identity,
+    "zeros": zeros,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Weights to be drawn. `bias` is the value of every bias_ih, `forget_bias` is added on the gate
+    that keeps the state; bias_hh starts at zero, so that the sum of the pair is what was asked for."""
+
+    recurrent: str = "normal"
+    input: str = "normal"
+    bias: float = 0.0
+    forget_bias: float = 0.0
+    input_scale: float = 1.0
+    biases: int = 2
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Weights from a file: tensor name -> array, the same for every member."""
+
+    tensors: dict[str, Array]
+
+
+def member(
+    cell: Cell, init: Drawn | Loaded, H: int, I: int, weight_scale: float, streams: Streams
+) -> dict[str, Array]:
+    """The tensors of one member, float64, recurrent weights times weight_scale."""
+    if isinstance(init, Loaded):
+        tensors = dict(init.tensors)
+    else:
+        tensors = _drawn(cell, init, H, I, streams)
+    if "weight_hh" in tensors:
+        tensors["weight_hh"] = tensors["weight_hh"] * weight_scale
+    return tensors
+
+
+def _drawn(cell: Cell, init: Drawn, H: int, I: int, streams: Streams) -> dict[str, Array]:
+    kinds: dict[str, Any] = {
+        "weight_hh": ("recurrent", init.recurrent, 1.0),
+        "weight_ih": ("input", init.input, init.input_scale),
+    }
+    tensors: dict[str, Array] = {}
+    for name, shape in cell.shapes(H, I, init.biases).items():
+        if name in kinds:
+            purpose, kind, scale = kinds[name]
+            random = streams.of(purpose)
+            blocks = [INITS[kind](random, H, shape[1]) for _ in range(shape[0] // H)]
+            tensors[name] = np.concatenate(blocks) * scale
+        else:
+            tensors[name] = np.zeros(shape)
+    if "bias_ih" in tensors:
+        tensors["bias_ih"] += init.bias
+        if cell.KEEPS is not None:
+            row = cell.GATES.index(cell.KEEPS) * H
+            tensors["bias_ih"][row : row + H] += init.forget_bias
+    return tensors
