@@ -55,7 +55,7 @@ def init(tensors: Tensors, options: Options) -> Affine:
     return affine(tensors)
 
 
-def max_slope(p: Affine) -> None:
+def max_slope(options: Options) -> None:
     return None
 
 

@@ -51,8 +51,8 @@ class Cell(Protocol):
 
     GATES names the blocks of H rows of `weight_hh`, in packed order; () says that there is no
     recurrent matrix. STATE names the parts of the state, each H wide. KEEPS is the gate whose
-    opening keeps the old state (`forget_bias` goes there), or None. MAX_SLOPE bounds |phi'| where a
-    step is one nonlinearity around the product, else None. SOURCE says where the equations are from.
+    opening keeps the old state (`forget_bias` goes there), or None. SOURCE says where the equations
+    are from.
     """
 
     SOURCE: str
@@ -69,7 +69,7 @@ class Cell(Protocol):
     def init(self, tensors: Tensors, options: Any) -> Any:
         """The cell's Params from its tensors (each with a leading axis R)."""
 
-    def max_slope(self, p: Any) -> float | None:
+    def max_slope(self, options: Any) -> float | None:
         """The largest |phi'| where a step is one nonlinearity around the product, else None."""
 
     def drive(self, p: Any, x: Array) -> Array:

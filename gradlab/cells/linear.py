@@ -44,7 +44,7 @@ def init(tensors: Tensors, options: Options) -> Affine:
     return affine(tensors)
 
 
-def max_slope(p: Affine) -> float:
+def max_slope(options: Options) -> float:
     return 1.0
 
 

@@ -65,7 +65,7 @@ def init(tensors: Tensors, options: Options) -> Affine:
     return affine(tensors)
 
 
-def max_slope(p: Affine) -> None:
+def max_slope(options: Options) -> None:
     return None
 
 

@@ -56,8 +56,8 @@ def init(tensors: Tensors, options: Options) -> Params:
     return Params(affine(tensors), NONLINEARITIES[options.activation])
 
 
-def max_slope(p: Params) -> float:
-    return p.phi.max_slope
+def max_slope(options: Options) -> float:
+    return NONLINEARITIES[options.activation].max_slope
 
 
 def drive(p: Params, x: Array) -> Array:

@@ -1,12 +1,12 @@
 """YAML text to a tree of nodes, bounded before anything is expanded.
 
-An alias stands for a whole subtree, and a few hundred bytes of nested aliases for 10^8 leaves. The size
-and height of what an alias stands for are known when it is met, so it is counted, not copied.
+An alias stands for a whole subtree, and a few hundred bytes of nested aliases for 10^8 leaves. The
+size and height of what an alias stands for are known when it is met, so it is counted, not copied.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import yaml
 
@@ -24,8 +24,6 @@ class _Refused(yaml.MarkedYAMLError):
 class _Composer(yaml.SafeLoader):
     """Composes nodes with the core schema's tags; raises _Refused beyond the bounds."""
 
-    yaml_implicit_resolvers: ClassVar[dict[object, object]] = {}
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._nodes = 0  # in the expanded tree, so far
@@ -35,7 +33,8 @@ class _Composer(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node; overrides the step that PyYAML's composer recurses through."""
-        mark = self.peek_event().start_mark
+        events: Any = self  # the method has no types in PyYAML's stubs
+        mark = events.peek_event().start_mark
         if self.check_event(yaml.AliasEvent):
             node = super().compose_node(parent, index)
             if node not in self._extent:
@@ -63,6 +62,7 @@ class _Composer(yaml.SafeLoader):
             raise _Refused(problem=text, problem_mark=mark)
 
 
+_Composer.yaml_implicit_resolvers = {}  # none of YAML 1.1
 for _tag, _pattern in CORE.items():
     _Composer.add_implicit_resolver(_tag, _pattern, None)
 
@@ -83,8 +83,8 @@ def compose(text: str, name: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as fault:
         line, column = _line_and_column(text, fault.position)
         message = f"the character {text[fault.position]!r} is not allowed in YAML; remove it"
-    except ValueError:  # from int() or chr(), inside PyYAML: no place is known
-        message = "not valid YAML: a number or an escape (such as \"\\U...\") is out of range"
+    except (ValueError, OverflowError):  # from int() or chr() inside PyYAML: no place is known
+        message = 'not valid YAML: a number or an escape (such as "\\U...") is out of range'
     raise GradlabError(Problem(message, (), f"{name}:{line}:{column}", (line, column))) from None
 
 
@@ -100,10 +100,13 @@ def _message(fault: yaml.MarkedYAMLError) -> str:
         return problem
     if problem == "but found another document":
         return "a second document starts here; a config is one document: remove the line ---"
+    start, context = fault.context_mark, ""
+    if fault.context is not None and start is not None:
+        context = f" {fault.context} that begins in line {start.line + 1}"
     snippet = mark.get_snippet(max_length=80) if mark is not None else None
     if snippet is None:
-        return f"not valid YAML: {problem}"
+        return f"not valid YAML: {problem}{context}"
     if "\t" in snippet.split("\n")[0][4:].partition("#")[0]:
         snippet = snippet.replace("\t", " ")
         problem = "a tab; indent and separate with spaces"
-    return f"not valid YAML: {problem}\n{snippet}"
+    return f"not valid YAML: {problem}{context}\n{snippet}"

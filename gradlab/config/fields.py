@@ -1,7 +1,7 @@
 """The types of single values: numbers, words, names, paths, and how they are checked.
 
-A failed check raises the error type "wanted": what the value must be, in words that follow "must be".
-`gradlab.config.problems` makes the message of it.
+A failed check raises an error of the type "wanted": what the value must be, in words that follow
+"must be". `gradlab.config.problems` makes the message of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RESERVED = re.compile(r"(?i)(con|nul|aux|prn|com[0-9]|lpt[0-9])(\.|$)")
 
 
 def wanted(what: str, *below: str | int) -> PydanticCustomError:
-    """The error that a value must be `what`; `below` leads from the value to the part that is wrong."""
+    """The error that a value must be `what`; `below` leads from it to the part that is wrong."""
     return PydanticCustomError("wanted", "{wanted}", {"wanted": what, "below": below})
 
 
@@ -43,8 +43,8 @@ def whole(value: Any) -> int:
     return int(value)
 
 
-def number(value: Any) -> float:
-    """A finite float from an int or float; raises `wanted`."""
+def number(value: Any) -> int | float:
+    """A finite number; raises `wanted`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wanted("a number")
     try:
@@ -53,7 +53,7 @@ def number(value: Any) -> float:
         real = math.inf
     if not math.isfinite(real):
         raise wanted("a finite number")
-    return real + 0.0  # -0.0 and 0.0 are the same config
+    return value + 0  # -0.0 and 0.0 are the same config
 
 
 def truth(value: Any) -> bool:
@@ -63,10 +63,16 @@ def truth(value: Any) -> bool:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(whole)]
-Size = Annotated[int, BeforeValidator(whole), Field(ge=1, le=MAX_SIZE)]
-Seed = Annotated[int, BeforeValidator(whole), Field(ge=0, le=MAX_SEED)]
-Number = Annotated[float, BeforeValidator(number)]
+# The bounds stand before the function, so that they bound the number and reach the JSON Schema.
+WHOLE = BeforeValidator(whole)
+Whole = Annotated[int, WHOLE]
+Size = Annotated[int, Field(ge=1, le=MAX_SIZE), WHOLE]
+Count = Annotated[int, Field(ge=1, le=MAX_MEMBERS), WHOLE]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE]
+NUMBER = BeforeValidator(number)
+Number = Annotated[float, NUMBER]
+Positive = Annotated[float, Field(gt=0), NUMBER]
+NotNegative = Annotated[float, Field(ge=0), NUMBER]
 Flag = Annotated[bool, BeforeValidator(truth)]
 
 STRICT: dict[Any, Any] = {int: Whole, float: Number, bool: Flag}  # for the options of the cells
@@ -78,27 +84,59 @@ def size_or(*words: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, str) and value in words:
             return value
-        try:
-            size = whole(value)
-        except PydanticCustomError:
-            size = 0
-        if not 1 <= size <= MAX_SIZE:
-            raise wanted(f"{', '.join(words)} or a whole number of at least 1")
-        return size
+        return _within(value, 1, MAX_SIZE, f"{', '.join(words)} or a whole number of at least 1")
 
     return BeforeValidator(check)
 
 
+def steps_or(*words: str) -> BeforeValidator:
+    """One of `words`, or a list of distinct steps, counted from 1."""
+    what = f"{', '.join(words)} or a list of distinct steps from 1 on"
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return value
+        return _list_of(value, 1, MAX_SIZE, what)
+
+    return BeforeValidator(check)
+
+
+def _seeds(value: Any) -> Any:
+    if isinstance(value, list):
+        return _list_of(value, 0, MAX_SEED, f"a list of distinct seeds from 0 to {MAX_SEED}")
+    what = f"a count from 1 to {MAX_MEMBERS}, or a list of seeds"
+    return _within(value, 1, MAX_MEMBERS, what)
+
+
+def _within(value: Any, least: int, most: int, what: str) -> int:
+    try:
+        size = whole(value)
+    except PydanticCustomError:
+        size = least - 1
+    if not least <= size <= most:
+        raise wanted(what)
+    return size
+
+
+def _list_of(values: Any, least: int, most: int, what: str) -> tuple[int, ...]:
+    if not isinstance(values, (list, tuple)) or not values:
+        raise wanted(what)
+    checked = tuple(_within(value, least, most, what) for value in values)
+    return distinct(checked)
+
+
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The same values; raises `refused` where one is repeated."""
-    twice = sorted({str(v) for v in values if values.count(v) > 1}) if len(set(values)) < len(values) else []
-    if twice:
-        raise refused(f"holds {twice[0]} more than once; remove the repetition")
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise refused(f"holds {value} more than once; remove the repetition")
+        seen.add(value)
     return values
 
 
-def kind(what: str, known: Iterable[str]) -> Any:
-    """The type of a name that must be a key of a dict of kinds; `what` is what the dict holds."""
+def kind(what: str, known: Iterable[str]) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Annotates a name that must be a key of a dict of kinds; `what` is what the dict holds."""
     names = tuple(known)
 
     def check(value: Any) -> str:
@@ -106,9 +144,7 @@ def kind(what: str, known: Iterable[str]) -> Any:
             return value
         raise PydanticCustomError("kind", "{what}", {"what": what, "known": names})
 
-    return Annotated[
-        str, BeforeValidator(check), WithJsonSchema({"type": "string", "enum": list(names)})
-    ]
+    return BeforeValidator(check), WithJsonSchema({"type": "string", "enum": list(names)})
 
 
 def text(value: Any) -> str:
@@ -147,6 +183,7 @@ def _resolved(path: str, info: ValidationInfo) -> str:
     return expanded if folder is None else os.path.abspath(os.path.join(folder, expanded))
 
 
+SEEDS = BeforeValidator(_seeds)
 Text = Annotated[str, BeforeValidator(text)]
 Name = Annotated[Text, AfterValidator(_named)]
 File = Annotated[Text, AfterValidator(_resolved)]  # absolute, given the context {"folder": ...}

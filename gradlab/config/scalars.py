@@ -1,7 +1,7 @@
 """What a plain YAML scalar means: the core schema of YAML 1.2.
 
-PyYAML alone follows YAML 1.1, where `1e-3` is text, `no` is false, `010` is eight and `12:30` is 750.
-Here 1e-3 is a number and the others are text, except 010, which is refused as ambiguous.
+PyYAML alone follows YAML 1.1, where `1e-3` is text, `no` is false, `010` is eight and `12:30` is
+750. Here 1e-3 is a number and the others are text, except 010, which is refused as ambiguous.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def _whole(text: str) -> int:
 
 
 def _ambiguous(text: str) -> str:
-    plain = str(int(text))
-    octal = "" if set(text) & set("89") else f", {plain[:-len(plain.lstrip('-'))]}0o{text}"
-    return f"{text} is ambiguous: write {plain}{octal} or, if it is text, '{text}' in quotes"
+    digits = text.lstrip("+-0") or "0"
+    octal = f", 0o{digits} (octal)" if text.isdigit() and not set(digits) & set("89") else ""
+    return f"{text} is ambiguous: write {int(text)} (decimal){octal} or '{text}' (text)"
 
 
 def _real(text: str) -> float:

@@ -1,5 +1,121 @@
-"""The parts of a config that have keys of their own, and the short forms in which they may be given."""
+"""The parts of a config that are mappings with fixed keys."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union, get_type_hints
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gradlab.config.fields import (
+    WHOLE,
+    File,
+    Flag,
+    Number,
+    Positive,
+    Size,
+    Text,
+    distinct,
+    kind,
+    refused,
+    size_or,
+    steps_or,
+)
+from gradlab.engine.loss import LOSSES
+from gradlab.initial import INITS
+
+InitName = Annotated[str, *kind("init", INITS)]
+LossName = Annotated[str, *kind("loss", LOSSES)]
+Steps = Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(distinct)]
+Format = Literal["png", "svg", "pdf"]
+
+
+class Section(BaseModel):
+    """A mapping of the config: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Init(Section):
+    """How weights and biases are drawn, or the file that they are read from."""
+
+    recurrent: Annotated[InitName, Field(description="Recurrent weights.")] = "normal"
+    input: Annotated[InitName, Field(description="Input weights.")] = "normal"
+    bias: Annotated[Number, Field(description="Added to every bias.")] = 0.0
+    forget_bias: Annotated[
+        Number, Field(description="Added to the bias of the gate that keeps the state.")
+    ] = 0.0
+    input_scale: Annotated[Number, Field(description="Multiplies the input weights.")] = 1.0
+    biases: Annotated[
+        Annotated[int, Field(ge=0, le=2), WHOLE] | None,
+        Field(description="How many bias vectors: 2, 1 or 0; absent, what the cell usually has."),
+    ] = None
+    file: Annotated[
+        File | None,
+        Field(description="Weights to load: safetensors, npz, or a PyTorch state dict."),
+    ] = None
+    prefix: Annotated[
+        Text, Field(description="What the tensors' names in the file begin with.")
+    ] = ""
+
+    @model_validator(mode="after")
+    def _weights_have_one_source(self) -> Self:
+        drawn = sorted(self.model_fields_set - {"file", "prefix"})
+        if self.file is not None and drawn:
+            names = ", ".join(drawn)
+            raise refused(
+                f"cannot be given with init.file, which has the weights; remove {names}", drawn[0]
+            )
+        if self.file is None and self.prefix:
+            raise refused("is about names in init.file, which is not given; remove it", "prefix")
+        return self
+
+
+class Loss(Section):
+    """Where the gradient enters, and what it is there."""
+
+    type: Annotated[LossName, Field(description="Kind of loss.")] = "upstream"
+    value: Annotated[
+        Literal["ones", "normal", "unit"],
+        Field(description="dh itself: all ones, drawn from N(0, 1), or drawn and of norm 1."),
+    ] = "ones"
+    at: Annotated[
+        Literal["last", "all"] | Steps,
+        steps_or("last", "all"),
+        Field(description="The steps where it enters: last, all, or a list of steps from 1."),
+    ] = "last"
+
+
+class Clip(Section):
+    """Clipping of the gradient."""
+
+    threshold: Annotated[Positive, Field(description="The norm, or value, not to exceed.")]
+    by: Annotated[
+        Literal["global_norm", "value", "step_norm"],
+        Field(
+            description="global_norm: of all parameter gradients together; value: of each entry; "
+            "step_norm: of dh at every step."
+        ),
+    ] = "global_norm"
+
+
+class Spectrum(Section):
+    """Which singular values are computed."""
+
+    step: Annotated[Flag, Field(description="Singular values of the Jacobian of each step.")] = True
+    values: Annotated[
+        Literal["all"] | Size,
+        size_or("all"),
+        Field(description="How many singular values are kept, the largest first, or all."),
+    ] = 8
+    sequences: Annotated[Size, Field(description="For how many sequences of the batch.")] = 1
+
+
+class Figures(Section):
+    """Which figures are drawn."""
+
+    formats: Annotated[
+        tuple[Format, ...],
+        AfterValidator(distinct),
+        Field(description="File formats; an empty list draws nothing."),
+    ] = ("png",)
+    dpi: Annotated[int, Field(ge=50, le=600, description="Dots per inch of a png."), WHOLE] = 150

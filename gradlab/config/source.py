@@ -30,8 +30,8 @@ class Place(NamedTuple):
 class Source:
     """A config as it was written.
 
-    problems are those that did not keep the rest from being read (repeated keys, tags); whoever uses
-    `data` must raise them together with what else is wrong.
+    problems are those that did not keep the rest from being read (repeated keys, tags); whoever
+    uses `data` must raise them together with what else is wrong.
     """
 
     name: str  # the file as the user gave it; "" for a mapping from Python

@@ -1,0 +1,1 @@
+"""Numbers about recorded curves: growth rate, horizon, verdict, the textbook's prediction."""

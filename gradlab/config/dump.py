@@ -1,0 +1,78 @@
+"""A config as YAML, with every key: it runs again as it is."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gradlab.config.models import Config
+from gradlab.config.scalars import CORE
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either YAML 1.1 or our 1.2 rules would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Never writes an alias."""
+        return True
+
+
+for _tag, _pattern in CORE.items():
+    _Dumper.add_implicit_resolver(_tag, _pattern, None)
+
+PATHS = (("init", "file"), ("inputs", "path"), ("initial_state", "path"))
+
+
+def dump(config: Config, folder: Path | None = None) -> str:
+    """The YAML text of a config; loading it from `folder` gives the config again.
+
+    Paths are written relative to `folder`, or as they are where it is None.
+    """
+    return _yaml(settings(config, folder), None)
+
+
+def in_one_line(key: str, value: Any) -> str:
+    """`key: value` with the value in flow style."""
+    return _yaml({key: value}, True).strip()[1:-1]
+
+
+def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
+    """A config as plain data, every key in its order; paths as in `dump`.
+
+    Weights come from a file or are drawn, so `init` has the keys of the one that holds.
+    """
+    data = config.model_dump(mode="json")
+    from_file = config.init.file is not None
+    data["init"] = {
+        key: value
+        for key, value in data["init"].items()
+        if (key in {"file", "prefix"}) == from_file
+    }
+    for section, key in PATHS:
+        if folder is not None and key in data[section]:
+            data[section][key] = _relative(data[section][key], folder)
+    return data
+
+
+def _yaml(data: dict[str, Any], flow: bool | None) -> str:
+    """Flow style where `flow` is True; where it is None, only for innermost lists and mappings."""
+    text: str = yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=flow,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    return text
+
+
+def _relative(path: str, folder: Path) -> str:
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # another drive, on Windows
+        return path

@@ -1,0 +1,96 @@
+"""Kinds that are chosen by `type` and have options of their own: cells, inputs, initial states.
+
+The cells come from gradlab.cells.CELLS, with the fields of their Options: a new cell needs nothing
+here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import Field, create_model
+
+from gradlab.cells import CELLS
+from gradlab.config.fields import STRICT, File, NotNegative, Number
+from gradlab.config.sections import Section
+
+
+class Kind(Section):
+    """One kind of cell, inputs or initial state, with the options that it has."""
+
+    type: str
+
+    def options(self) -> dict[str, Any]:
+        """The options alone, by name."""
+        return self.model_dump(exclude={"type"})
+
+
+Std = Annotated[NotNegative, Field(description="Standard deviation.")]
+
+
+class Normal(Kind):
+    """Independent N(0, std^2)."""
+
+    type: Literal["normal"] = "normal"
+    std: Std = 1.0
+
+
+class Zeros(Kind):
+    """Zeros."""
+
+    type: Literal["zeros"] = "zeros"
+
+
+class Constant(Kind):
+    """The same value everywhere."""
+
+    type: Literal["constant"] = "constant"
+    value: Annotated[Number, Field(description="The value of every input at every step.")] = 1.0
+
+
+class OneHot(Kind):
+    """One input is 1, drawn anew at every step."""
+
+    type: Literal["onehot"] = "onehot"
+
+
+class FromFile(Kind):
+    """Read from a file."""
+
+    type: Literal["file"] = "file"
+    path: Annotated[File, Field(description="The file; relative to the config's own folder.")]
+
+
+def _cell(name: str, options: type[Any]) -> type[Kind]:
+    """The model of one cell: `type`, and the fields of its Options with our strict numbers."""
+    hints = get_type_hints(options)
+    fields: dict[str, Any] = {
+        field.name: (
+            STRICT.get(hints[field.name], hints[field.name]),
+            ... if field.default is dataclasses.MISSING else field.default,
+        )
+        for field in dataclasses.fields(options)
+    }
+    kind_of_type: Any = Literal[name]
+    return create_model(
+        name, __base__=Kind, __doc__=f"The {name} cell.", type=(kind_of_type, ...), **fields
+    )
+
+
+CELL_KINDS: dict[str, type[Kind]] = {name: _cell(name, CELLS[name].Options) for name in CELLS}
+INPUT_KINDS: dict[str, type[Kind]] = {
+    "normal": Normal,
+    "zeros": Zeros,
+    "constant": Constant,
+    "onehot": OneHot,
+    "file": FromFile,
+}
+STATE_KINDS: dict[str, type[Kind]] = {"zeros": Zeros, "normal": Normal, "file": FromFile}
+
+KINDS: Mapping[str, dict[str, type[Kind]]] = {
+    "cell": CELL_KINDS,
+    "inputs": INPUT_KINDS,
+    "initial_state": STATE_KINDS,
+}

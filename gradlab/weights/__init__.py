@@ -1,0 +1,76 @@
+"""Trained weights from files: one format a file, one table of names for all.
+
+Only data formats are read; nothing in a file is ever executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gradlab.cells.interface import Cell
+from gradlab.errors import GradlabError
+from gradlab.nonlinearity import Array
+from gradlab.weights import npz, tensorfile
+
+FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
+    ".safetensors": tensorfile.read,
+    ".npz": npz.read,
+}
+
+
+def read(path: Path) -> dict[str, Array]:
+    """All arrays of a file by name. Raises GradlabError for a missing, foreign or broken file."""
+    reader = FORMATS.get(path.suffix)
+    if reader is None:
+        raise GradlabError(f"cannot read {path.name!r}: known formats are {', '.join(FORMATS)}")
+    if not path.is_file():
+        raise GradlabError(f"there is no file {str(path)!r}")
+    return reader(path)
+
+
+def cell_tensors(path: Path, prefix: str, cell: Cell) -> tuple[dict[str, Array], int, int]:
+    """The tensors of one cell with sizes H and I, float64, under gradlab's (PyTorch's cell) names.
+
+    prefix is what stands before the names. PyTorch's layer names (`weight_hh_l0`) and cell names
+    (`weight_hh`) are both known. Raises GradlabError naming what is missing or misshapen.
+    """
+    arrays = read(path)
+    found = {}
+    for name in cell.shapes(1, 1, 2):
+        for alias in (name, f"{name}_l0"):
+            if prefix + alias in arrays:
+                found[name] = arrays[prefix + alias]
+    return _checked(found, cell, path, prefix, sorted(arrays))
+
+
+def _checked(
+    found: dict[str, Array], cell: Cell, path: Path, prefix: str, present: list[str]
+) -> tuple[dict[str, Array], int, int]:
+    needed = [name for name in cell.shapes(1, 1, 0) if name not in found]
+    if needed:
+        there = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
+        raise GradlabError(
+            f"{path.name} has no {prefix}{needed[0]} (nor {prefix}{needed[0]}_l0); it has: {there}. "
+            "Does `prefix` fit?"
+        )
+    if found["weight_hh"].ndim != 2 or found["weight_ih"].ndim != 2:
+        raise GradlabError(f"{path.name}: {prefix}weight_hh and {prefix}weight_ih must be matrices")
+    H, I = found["weight_hh"].shape[1], found["weight_ih"].shape[1]
+    biases = sum(name.startswith("bias") for name in found)
+    for name, shape in cell.shapes(H, I, 2).items():
+        if name in found and found[name].shape != shape:
+            raise GradlabError(
+                f"{path.name}: {prefix}{name} has shape {found[name].shape}; this cell with hidden size "
+                f"{H} and input size {I} wants {shape}"
+            )
+    if biases == 1 and "bias_hh" in found:
+        found["bias_ih"] = found.pop("bias_hh")
+    for name, array in found.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise GradlabError(f"{path.name}: {prefix}{name} is {array.dtype}, not floating point")
+        if not np.isfinite(array).all():
+            raise GradlabError(f"{path.name}: {prefix}{name} holds NaN or infinity")
+    return {name: array.astype(np.float64) for name, array in found.items()}, H, I
