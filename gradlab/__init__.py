@@ -1,12 +1,13 @@
 """gradlab: does this recurrent cell carry a gradient? how far? why?
 
-Letters, the same everywhere: T steps, R ensemble members (seeds, or fused points of a sweep), B sequences,
-H hidden units, I inputs, D state width (H, or 2 H for cells with a cell state: s = [h, c]), G rows of the
-recurrent weights (H times the number of gates), K singular values kept, N recorded steps.
+Letters, the same everywhere: T steps, R ensemble members (seeds, or fused points of a sweep), B
+sequences, H hidden units, I inputs, D state width (H, or 2 H for cells with a cell state: s = [h,
+c]), G rows of the recurrent weights (H times the number of gates), K singular values kept, N
+recorded steps.
 
-Arrays end in the axes they are about: states (..., D, B), one column per sequence, so that the code reads
-like the equations, h = phi(W @ h + U @ x + b). Rates are in nats per step. Files that users give or get
-keep the usual order: inputs (B, T, I), initial state (B, H).
+Arrays end in the axes they are about: states (..., D, B), one column per sequence, so that the code
+reads like the equations, h = phi(W @ h + U @ x + b). Rates are in nats per step. Files that users
+give or get keep the usual order: inputs (B, T, I), initial state (B, H).
 
     gradlab.run(config) -> Record      config: a path, or a mapping with the keys of a config file
     gradlab.load(folder) -> Record     what a run has left

@@ -1,10 +1,11 @@
 """Random streams: every member draws from its own seed, every purpose from its own stream.
 
 Member s is the same whatever the ensemble, the worker or the order, and adding an option changes no
-earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key=(purpose,)), and the
-inputs have one more key, the block of steps. With `mt19937` (numpy's legacy RandomState, so that
-textbook numbers come out to the digit) everything but the inputs comes from one RandomState(s), in
-the order of PURPOSES; the inputs of a block come from RandomState([s, block + 1]).
+earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key=(purpose,)), and
+the inputs have one more key, the block of steps. With `mt19937` (numpy's legacy RandomState, so
+that textbook numbers come out to the digit) everything but the inputs comes from one
+RandomState(s), in the order of PURPOSES; the inputs of a block come from RandomState([s, block +
+1]).
 """
 
 from __future__ import annotations

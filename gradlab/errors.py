@@ -45,5 +45,3 @@ class GradlabError(Exception):
 def at(key: Key, message: str) -> GradlabError:
     """A GradlabError about one key of the config."""
     return GradlabError(Problem(message, key))
-
-

@@ -1,7 +1,7 @@
 """Arrays that a user gives in files: input sequences and initial states.
 
-Files keep the usual order, sequences first: inputs (T, I) or (B, T, I), states (B, H). What comes out is
-in gradlab's order: inputs (T, I, B), states (D, B).
+Files keep the usual order, sequences first: inputs (T, I) or (B, T, I), states (B, H). What comes
+out is in gradlab's order: inputs (T, I, B), states (D, B).
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ def sequences(path: Path) -> Array:
     array = _array(path)
     if array.ndim not in (2, 3):
         raise GradlabError(
-            f"{path.name} has shape {array.shape}; inputs are (steps, inputs) or (sequences, steps, inputs)"
+            f"{path.name} has shape {array.shape}; inputs are (steps, inputs) "
+            "or (sequences, steps, inputs)"
         )
     batch = array[None] if array.ndim == 2 else array
     return np.ascontiguousarray(_numbers(batch, path.name).transpose(1, 2, 0))
 
 
 def state(path: Path, parts: tuple[str, ...], B: int, H: int) -> Array:
-    """Initial state (D, B) from an .npz file with an array (B, H) for each part, or (1, H) for all sequences.
+    """Initial state (D, B) from an .npz file with an array (B, H) for each part, or (1, H) for all
+    sequences.
 
     Raises GradlabError naming the part that is missing or misshapen.
     """
@@ -38,11 +40,14 @@ def state(path: Path, parts: tuple[str, ...], B: int, H: int) -> Array:
     columns = []
     for part in parts:
         if part not in arrays:
-            raise GradlabError(f"{path.name} has no array {part!r}; it has: {', '.join(arrays) or 'none'}")
+            raise GradlabError(
+                f"{path.name} has no array {part!r}; it has: {', '.join(arrays) or 'none'}"
+            )
         array = _numbers(arrays[part], f"{path.name}: {part}")
         if array.shape not in ((B, H), (1, H)):
             raise GradlabError(
-                f"{path.name}: {part} has shape {array.shape}; batch_size and hidden_size want {(B, H)}"
+                f"{path.name}: {part} has shape {array.shape}; "
+                f"batch_size and hidden_size want {(B, H)}"
             )
         columns.append(np.broadcast_to(array, (B, H)).T)
     return np.concatenate(columns)
@@ -70,7 +75,9 @@ def _existing(path: Path) -> Path:
 
 def _numbers(array: Array, name: str) -> Array:
     if array.size == 0 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        raise GradlabError(f"{name} is empty or not real numbers (shape {array.shape}, {array.dtype})")
+        raise GradlabError(
+            f"{name} is empty or not real numbers (shape {array.shape}, {array.dtype})"
+        )
     if not np.isfinite(array).all():
         raise GradlabError(f"{name} holds NaN or infinity")
     return array.astype(np.float64)

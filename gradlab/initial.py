@@ -48,7 +48,9 @@ def xavier_normal(random: Random, rows: int, columns: int) -> Array:
 
 
 def orthogonal(random: Random, rows: int, columns: int) -> Array:
-    """Haar-distributed orthonormal rows or columns (Saxe et al. 2014): QR with the signs of R put back."""
+    """Haar-distributed orthonormal rows or columns (Saxe et al. 2014): QR with the signs of R
+    put back.
+    """
     gaussian = random.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
@@ -79,8 +81,10 @@ INITS: dict[str, Draw] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """Weights to be drawn. `bias` is the value of every bias_ih, `forget_bias` is added on the gate
-    that keeps the state; bias_hh starts at zero, so that the sum of the pair is what was asked for."""
+    """Weights to be drawn. `bias` is the value of every bias_ih, `forget_bias` is added on the
+    gate that keeps the state; bias_hh starts at zero, so that the sum of the pair is what was
+    asked for.
+    """
 
     recurrent: str = "normal"
     input: str = "normal"
@@ -101,10 +105,9 @@ def member(
     cell: Cell, init: Drawn | Loaded, H: int, I: int, weight_scale: float, streams: Streams
 ) -> dict[str, Array]:
     """The tensors of one member, float64, recurrent weights times weight_scale."""
-    if isinstance(init, Loaded):
-        tensors = dict(init.tensors)
-    else:
-        tensors = _drawn(cell, init, H, I, streams)
+    if isinstance(init, Drawn):
+        init = Loaded(_drawn(cell, init, H, I, streams))
+    tensors = dict(init.tensors)
     if "weight_hh" in tensors:
         tensors["weight_hh"] = tensors["weight_hh"] * weight_scale
     return tensors

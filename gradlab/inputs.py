@@ -1,8 +1,8 @@
 """Inputs x_t: what each kind draws for a block of steps, and the segments that the engine asks for.
 
 A long run does not hold all its inputs: they are drawn by blocks of BLOCK steps, each block of each
-member from its own stream, so that any segment can be had again. Within a block the steps are drawn in
-order, so a shorter sequence sees the first steps of a longer one.
+member from its own stream, so that any segment can be had again. Within a block the steps are drawn
+in order, so a shorter sequence sees the first steps of a longer one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Inputs:
     given: Array | None = None
 
     def segment(self, members: list[Streams], t0: int, n: int, dtype: np.dtype) -> Array:
-        """x_{t0+1} .. x_{t0+n}: (n, R, I, B). t0 is a multiple of BLOCK or the segment lies within one."""
+        """x_{t0+1} .. x_{t0+n}: (n, R, I, B). t0 is a multiple of BLOCK or the segment lies
+        within one.
+        """
         R = len(members)
         if self.given is not None:
             steps = self.given[t0 : t0 + n].astype(dtype, copy=False)

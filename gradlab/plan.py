@@ -1,4 +1,5 @@
-"""From a config to what is to be computed: sizes settled, files read, and the identity of the result.
+"""From a config to what is to be computed: sizes settled, files read, and the identity of the
+result.
 
 Below this layer there are numbers and arrays, no config.
 """
@@ -116,8 +117,8 @@ def settle(config: Config) -> tuple[Config, Spec]:
 def describe(config: Config) -> tuple[dict[str, Any], str]:
     """What determines the numbers of a settled config, as plain data, and its SHA-256.
 
-    Left out: the name, the figures, and `checkpoint`, which does not change a bit. Files are told by their
-    names and the digests of their contents, not by where they lie.
+    Left out: the name, the figures, and `checkpoint`, which does not change a bit. Files are told
+    by their names and the digests of their contents, not by where they lie.
     """
     data = config.model_dump(mode="json", exclude={"name", "figures", "checkpoint"})
     data["seeds"] = list(config.members)
@@ -127,7 +128,9 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
             data[section][key] = Path(path).name
             data[section]["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     anonymous = {
-        section: {k: v for k, v in value.items() if "sha256" not in value or k not in ("file", "path")}
+        section: {
+            k: v for k, v in value.items() if "sha256" not in value or k not in ("file", "path")
+        }
         if isinstance(value, dict)
         else value
         for section, value in data.items()
@@ -155,22 +158,27 @@ def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
             tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell)
         for key, size in (("hidden_size", H), ("input_size", I)):
             if getattr(config, key) not in (None, size):
-                raise at((key,), f"{key} is {getattr(config, key)}, but the weights file has {size}; remove it")
+                raise at(
+                    (key,),
+                    f"{key} is {getattr(config, key)}, but the weights file has {size}; remove it",
+                )
         return Loaded(tensors), config.model_copy(update={"hidden_size": H, "input_size": I})
     if init.forget_bias and cell.KEEPS is None:
         raise at(
             ("init", "forget_bias"),
-            f"cell {config.cell.type!r} has no gate that keeps the state, so no forget_bias; remove it",
+            f"cell {config.cell.type!r} has no gate that keeps the state: remove forget_bias",
         )
     biases = cell.BIASES if init.biases is None else init.biases
     if biases == 0 and (init.bias or init.forget_bias):
-        raise at(("init", "biases"), "biases: 0 leaves no place for bias and forget_bias; remove them")
+        raise at(
+            ("init", "biases"), "biases: 0 leaves no place for bias and forget_bias; remove them"
+        )
     drawn = Drawn(init.recurrent, init.input, init.bias, init.forget_bias, init.input_scale, biases)
     return drawn, config.model_copy(update={"init": init.model_copy(update={"biases": biases})})
 
 
 def _sequences(config: Config) -> tuple[Array | None, Config]:
-    """Given inputs (T, I, B), and the config with the sizes that they have where none were given."""
+    """Given inputs (T, I, B), and the config with their sizes where none were given."""
     if config.inputs.type != "file":
         return None, config
     with _about("inputs", "path"):

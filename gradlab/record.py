@@ -1,7 +1,7 @@
 """What one run yields: arrays, the summary made of them, and what they mean.
 
-A Record is plain data. On disk it is one npz file, the metadata being a JSON text inside; it loads without
-pickle and has a schema number. R members (seeds), N recorded steps.
+A Record is plain data. On disk it is one npz file, the metadata being a JSON text inside; it loads
+without pickle and has a schema number. R members (seeds), N recorded steps.
 
 | array | shape | what |
 | --- | --- | --- |
@@ -10,14 +10,17 @@ pickle and has a schema number. R members (seeds), N recorded steps.
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
-| gate_mean, gate_slope, gate_saturation | (R, N, gates) | mean value, mean phi'/max phi', share saturated |
+| gate_mean, gate_slope, gate_saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | clip_scale | (R, N) | factor of a step clip |
-| weight_singular_values, weight_spectral_radius | (R, gates, H), (R, gates) | of the recurrent blocks |
+| weight_singular_values | (R, gates, H) | of the recurrent blocks |
+| weight_spectral_radius | (R, gates) | of the recurrent blocks |
 | log10_parameter_grad_norm | (R, tensors) | norm of dL/d(tensor) |
 | growth_rate, growth_rate_error, overflow_step | (R,) | nats per step; first step not finite or 0 |
-| clip_norm, log10_clip_norm, clip_rate, clipped_norm | (R,) | clipping of the parameters' gradient |
+| clip_norm, log10_clip_norm | (R,) | norm of the gradient of all parameters |
+| clip_rate, clipped_norm | (R,) | clipping of that gradient |
 
-NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an exact zero.
+NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an
+exact zero.
 """
 
 from __future__ import annotations
@@ -38,9 +41,15 @@ from gradlab.errors import GradlabError
 SCHEMA = 1
 
 
+class NewerSchemaError(GradlabError):
+    """A record that a newer gradlab wrote: not to be read, nor replaced unasked."""
+
+
 @dataclass(frozen=True)
 class Record:
-    """The result of one run. `names` holds what the last axes of arrays mean: parts, gates, tensors."""
+    """The result of one run. `names` holds what the last axes of arrays mean: parts, gates,
+    tensors.
+    """
 
     config: dict[str, Any]
     summary: dict[str, Any]
@@ -61,7 +70,9 @@ class Record:
         return np.asarray(self.config["seq_len"] - self["t"])
 
     def rows(self) -> tuple[list[str], list[list[Any]]]:
-        """Header and rows of steps.csv: one row for each seed and step; None where there is no value."""
+        """Header and rows of steps.csv: one row for each seed and step; None where there is no
+        value.
+        """
         header, columns = self._columns()
         R, N = len(self["seeds"]), len(self["t"])
         table = [np.broadcast_to(c, (R, N)).ravel().tolist() for c in columns]
@@ -104,15 +115,18 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "record.npz") -> Record:
-        """The record of an npz file. Raises GradlabError when it is torn, foreign, or of a newer schema."""
+        """The record of an npz file. Raises GradlabError when it is torn, foreign, or of a newer
+        schema.
+        """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
             metadata = json.loads(str(arrays.pop("metadata")))
             schema = int(metadata["schema"])
             if schema > SCHEMA:
-                raise GradlabError(
-                    f"{name} has schema {schema}; this gradlab knows up to {SCHEMA}: use a newer gradlab"
+                raise NewerSchemaError(
+                    f"{name} has schema {schema}, this gradlab knows up to {SCHEMA}: "
+                    "use a newer gradlab"
                 )
             return cls(
                 config=metadata["config"],
@@ -126,10 +140,3 @@ class Record:
             raise GradlabError(f"{name} is torn or not a record: {error}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GradlabError(f"{name} is not a gradlab record: {error}") from error
-
-
-def number(value: float) -> float | None:
-    """A float for JSON: None where it is not finite."""
-    return float(value) if np.isfinite(value) else None
-
-

@@ -32,19 +32,16 @@ from gradlab.record import Record
 MEMORY = 256 * 2**20  # bytes of states and activations that are held at a time
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
-Progress = Callable[[int, int], None]  # (members done, members in all)
+Progress = Callable[[float], None]  # the share of the work that is done, 0 to 1
 
 
 def run(spec: Spec, progress: Progress | None = None) -> Record:
-    """The record of one experiment. progress is called after every ensemble."""
+    """The record of one experiment. progress is called now and then."""
     cell = CELLS[spec.cell]
     chunk, every = memory_plan(cell, spec)
-    parts = []
-    for start in range(0, len(spec.seeds), chunk):
-        seeds = spec.seeds[start : start + chunk]
-        parts.append(_ensemble(cell, spec, seeds, every))
-        if progress is not None:
-            progress(start + len(seeds), len(spec.seeds))
+    groups = [spec.seeds[start : start + chunk] for start in range(0, len(spec.seeds), chunk)]
+    tick = _ticker(progress, len(groups) * 2 * -(-spec.T // (every or spec.T)))
+    parts = [_ensemble(cell, spec, seeds, every, tick) for seeds in groups]
     names = parts[0].names
     arrays = {key: np.concatenate([p.arrays[key] for p in parts]) for key in parts[0].arrays}
     arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows, **arrays}
@@ -64,6 +61,19 @@ def _facts(cell: Cell, spec: Spec, names: dict[str, list[str]]) -> Facts:
         max_slope=cell.max_slope(cell.Options(**spec.options)),
         clip=spec.clip,
     )
+
+
+def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:
+    """Called at every segment of a forward or backward pass."""
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(min(done / total, 1.0))
+
+    return tick
 
 
 def memory_plan(cell: Cell, spec: Spec) -> tuple[int, int | None]:
@@ -89,7 +99,8 @@ def memory_plan(cell: Cell, spec: Spec) -> tuple[int, int | None]:
 def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
     """Bytes of a state, and of all that is kept of a step, for one member."""
     tensors = {
-        name: np.zeros((1, *shape), spec.dtype) for name, shape in cell.shapes(spec.H, spec.I, 2).items()
+        name: np.zeros((1, *shape), spec.dtype)
+        for name, shape in cell.shapes(spec.H, spec.I, 2).items()
     }
     p = cell.init(tensors, cell.Options(**spec.options))
     D = len(cell.STATE) * spec.H
@@ -115,7 +126,9 @@ class _Part:
     names: dict[str, list[str]]
 
 
-def _ensemble(cell: Cell, spec: Spec, seeds: tuple[int, ...], every: int | None) -> _Part:
+def _ensemble(
+    cell: Cell, spec: Spec, seeds: tuple[int, ...], every: int | None, tick: Callable[[], None]
+) -> _Part:
     """Draw, run forward, backpropagate."""
     members = [Streams(seed, spec.generator) for seed in seeds]
     tensors = [member(cell, spec.init, spec.H, spec.I, spec.weight_scale, m) for m in members]
@@ -125,6 +138,7 @@ def _ensemble(cell: Cell, spec: Spec, seeds: tuple[int, ...], every: int | None)
     p = cell.init(stacked, cell.Options(**spec.options))
 
     def x(t0: int, n: int) -> Array:
+        tick()
         return spec.inputs.segment(members, t0, n, spec.dtype)
 
     trajectory = forward(cell, p, x, s0.astype(spec.dtype), spec.T, every)
@@ -191,4 +205,3 @@ def _clipped(parameters: dict[str, Scaled], clip: tuple[float, str] | None) -> d
         arrays["clip_rate"] = clipped.rate
         arrays["clipped_norm"] = clipped.clipped_norm.plain()
     return arrays
-

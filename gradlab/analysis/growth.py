@@ -1,7 +1,7 @@
 """Growth rates of recorded norms, their spread over seeds, and lengths in steps derived from them.
 
-The growth rate is the slope of ln||delta_t|| against the lag T - t, by least squares over all recorded
-steps: nats per step, negative when the gradient vanishes on its way back.
+The growth rate is the slope of ln||delta_t|| against the lag T - t, by least squares over all
+recorded steps: nats per step, negative when the gradient vanishes on its way back.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Spread:
 def slopes(log10_norm: Array, lag: NDArray[np.int64]) -> tuple[Array, Array]:
     """Growth rate and its standard error for each member, (R,) each, from log10 norms (R, N).
 
-    A member with an exact zero has rate -inf; with a NaN, or fewer than two steps, NaN. The standard error
-    is that of the fitted slope: NaN below three points.
+    A member with an exact zero has rate -inf; with a NaN, or fewer than two steps, NaN. The
+    standard error is that of the fitted slope: NaN below three points.
     """
     rate = np.full(len(log10_norm), np.nan)
     error = np.full(len(log10_norm), np.nan)
@@ -67,7 +67,7 @@ def spread(rates: Array, errors: Array, points: int) -> Spread:
     return Spread(mean, std, mean - half, mean + half)
 
 
-# two-sided 95 % points of Student's t for 1 to 10 degrees of freedom (Fisher, Yates 1938, table III)
+# two-sided 95 % points of Student's t, 1 to 10 degrees of freedom (Fisher, Yates 1938, table III)
 _T_TABLE = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
 
 
@@ -97,7 +97,8 @@ def mean_curve(log10_norm: Array) -> Array:
 
 
 def crossing(curve: Array, lag: NDArray[np.int64], change: float) -> float | None:
-    """The first lag at which a curve of log10 norms has changed by `change` from its value at the smallest lag.
+    """The first lag at which a curve of log10 norms has changed by `change` from its value at the
+    smallest lag.
 
     Interpolated between recorded steps; None where it is not reached.
     """

@@ -1,7 +1,7 @@
 """The summary of a run: what summary.json holds, made from the recorded arrays.
 
-A value that does not exist or is not finite is None, and `reasons` says why. Sums over seeds are exact
-(math.fsum), so that the order of the seeds shows in no digit.
+A value that does not exist or is not finite is None, and `reasons` says why. Sums over seeds are
+exact (math.fsum), so that the order of the seeds shows in no digit.
 """
 
 from __future__ import annotations
@@ -45,8 +45,13 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
     rate = _rate(arrays, curves.shape[1])
     verdict = _verdict(rate, zero, facts.last)
     curve = mean_curve(curves[alive])
-    sigma_max, radius = _largest(arrays, "weight_singular_values"), _largest(arrays, "weight_spectral_radius")
-    theory = textbook(facts.max_slope, sigma_max) if facts.max_slope and sigma_max is not None else None
+    sigma_max, radius = (
+        _largest(arrays, "weight_singular_values"),
+        _largest(arrays, "weight_spectral_radius"),
+    )
+    theory = (
+        textbook(facts.max_slope, sigma_max) if facts.max_slope and sigma_max is not None else None
+    )
     shown = None if zero else rate
     steps = math.log(2) / abs(shown.mean) if shown and shown.mean else None
     return {
@@ -88,7 +93,9 @@ def _verdict(rate: Spread | None, zero: bool, T: int) -> Verdict:
 
 def _reasons(arrays: Arrays, zero: bool) -> dict[str, str]:
     if zero:
-        return {"growth_rate": "the gradient of at least one seed is exactly zero from some step on"}
+        return {
+            "growth_rate": "the gradient of at least one seed is exactly zero from some step on"
+        }
     if not (arrays["overflow_step"] == 0).any():
         return {"growth_rate": "the forward pass overflowed for every seed"}
     if np.isnan(arrays["growth_rate"]).all():
@@ -104,8 +111,13 @@ def _caveats(
     applies = {
         Caveat.OVERFLOW: bool(arrays["overflow_step"].any()),
         Caveat.EXACT_ZERO: bool(np.isneginf(arrays["growth_rate"]).any()),
-        Caveat.RULE_OF_THUMB: vanishing and theory is not None and theory.necessary_for_exploding > 0,
-        Caveat.LARGE_RADIUS: vanishing and theory is not None and radius is not None and radius.min() > 1,
+        Caveat.RULE_OF_THUMB: vanishing
+        and theory is not None
+        and theory.necessary_for_exploding > 0,
+        Caveat.LARGE_RADIUS: vanishing
+        and theory is not None
+        and radius is not None
+        and radius.min() > 1,
         Caveat.SEVERAL_STEPS: facts.entries > 1,
         Caveat.STEP_CLIP: facts.clip is not None and facts.clip[1] == "step_norm",
         Caveat.ONE_SEED: len(arrays["growth_rate"]) == 1,
@@ -145,28 +157,44 @@ def _by_gate(arrays: Arrays, name: str, parts: tuple[str, ...]) -> dict[str, flo
     return {gate: _mean(values[:, k]) for k, gate in enumerate(parts)}
 
 
-def _gates(arrays: Arrays, readings: tuple[str, ...], alive: Array) -> dict[str, dict[str, float | None]]:
+def _gates(
+    arrays: Arrays, readings: tuple[str, ...], alive: Array
+) -> dict[str, dict[str, float | None]]:
     """For each gate: mean value, mean phi' over its largest value, share of saturated units."""
     steps = arrays["t"] > 0
     return {
         gate: {
             short: _mean(arrays[name][alive][:, steps, k].mean(axis=1))
-            for short, name in (("mean", "gate_mean"), ("slope", "gate_slope"), ("saturation", "gate_saturation"))
+            for short, name in (
+                ("mean", "gate_mean"),
+                ("slope", "gate_slope"),
+                ("saturation", "gate_saturation"),
+            )
         }
         for k, gate in enumerate(readings)
     }
 
 
 def _clip(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:
-    """Clipping as it came out: medians over seeds, and the share of seeds (or steps) where it acted."""
+    """Clipping as it came out: medians over seeds, and the share of seeds (or steps) where it
+    acted.
+    """
     if facts.clip is None:
         return None
     threshold, by = facts.clip
-    out: dict[str, Any] = {"threshold": threshold, "by": by, "norm": _median(arrays["clip_norm"][alive])}
+    out: dict[str, Any] = {
+        "threshold": threshold,
+        "by": by,
+        "norm": _median(arrays["clip_norm"][alive]),
+    }
     out["log10_norm"] = _median(arrays["log10_clip_norm"][alive])
     if by == "step_norm":
         scale = arrays["clip_scale"][alive]
-        return out | {"rate": _median(scale.min(axis=1)), "clipped_norm": None, "acted": _mean((scale < 1).mean(axis=1))}
+        return out | {
+            "rate": _median(scale.min(axis=1)),
+            "clipped_norm": None,
+            "acted": _mean((scale < 1).mean(axis=1)),
+        }
     rate = arrays["clip_rate"][alive]
     acted = _mean((rate < 1).astype(float))
     clipped = _median(arrays["clipped_norm"][alive])
@@ -180,7 +208,7 @@ def _mean(values: Array | None) -> float | None:
 
 
 def _median(values: Array) -> float | None:
-    return _number(np.median(values)) if len(values) else None
+    return _number(float(np.median(values))) if len(values) else None
 
 
 def _number(value: float) -> float | None:

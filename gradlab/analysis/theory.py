@@ -1,13 +1,13 @@
 """What theory predicts, beside what was measured.
 
-The textbook's bound (Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013): where a step is one
-nonlinearity around W_hh h + ..., J_t = D(phi'(a_t)) W_hh, so with |phi'| <= gamma
+The textbook's bound (Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013): where a step is
+one nonlinearity around W_hh h + ..., J_t = D(phi'(a_t)) W_hh, so with |phi'| <= gamma
 
     ||delta_{T-lag}|| <= (gamma sigma_max)^lag ||delta_T||.
 
-gamma sigma_max < 1 is therefore sufficient for vanishing, and gamma sigma_max > 1 is necessary, but not
-sufficient, for exploding. The bound is loose: by tens of orders of magnitude over 100 steps.
-It says nothing about gated cells, whose Jacobian is no such product.
+gamma sigma_max < 1 is therefore sufficient for vanishing, and gamma sigma_max > 1 is necessary, but
+not sufficient, for exploding. The bound is loose: by tens of orders of magnitude over 100 steps. It
+says nothing about gated cells, whose Jacobian is no such product.
 """
 
 from __future__ import annotations

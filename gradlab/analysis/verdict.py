@@ -1,7 +1,7 @@
 """The verdict, by a rule, and the caveats that go with it.
 
-With the mean growth rate r over seeds, its 95 % interval, and the number of steps T that the gradient
-travels:
+With the mean growth rate r over seeds, its 95 % interval, and the number of steps T that the
+gradient travels:
 
     exploding   the interval lies above 0 and  r T >= ln 2   (it at least doubles on its way)
     vanishing   the interval lies below 0 and -r T >= ln 2   (it at least halves)
@@ -36,22 +36,25 @@ class Outcome(StrEnum):
 class Caveat(Enum):
     """Everything that the analysis may have to warn of. `value` is the sentence."""
 
-    ONE_SEED = "One seed only: the interval is that of the fitted slope, not of other draws of the weights."
+    ONE_SEED = (
+        "One seed only: the interval is that of the fitted slope, "
+        "not of other draws of the weights."
+    )
     RULE_OF_THUMB = (
-        "sigma_max is above 1 and yet the gradient vanishes: sigma_max > 1 is necessary for an explosion, "
-        "not sufficient."
+        "sigma_max is above 1 and yet the gradient vanishes: sigma_max > 1 is necessary "
+        "for an explosion, not sufficient."
     )
     LARGE_RADIUS = (
-        "The spectral radius is above 1 and yet the gradient vanishes: phi' below 1, or gates, take more "
-        "than the weights give."
+        "The spectral radius is above 1 and yet the gradient vanishes: phi' below 1, or "
+        "gates, take more than the weights give."
     )
     EXACT_ZERO = (
-        "The gradient of at least one seed is exactly zero from some step on (all its units inactive): "
-        "no rate describes that."
+        "The gradient of at least one seed is exactly zero from some step on "
+        "(all its units inactive): no rate describes that."
     )
     SEVERAL_STEPS = (
-        "The gradient enters at several steps, so the curve is a sum: its slope is not the decay of one "
-        "dependency."
+        "The gradient enters at several steps, so the curve is a sum: its slope is not "
+        "the decay of one dependency."
     )
     STEP_CLIP = "delta is clipped at every step: the growth rate is that of the clipped recurrence."
     OVERFLOW = "The forward pass overflowed for at least one seed: those seeds have no gradient."

@@ -32,7 +32,7 @@ def shapes(gates: int, H: int, I: int, biases: int) -> dict[str, Shape]:
     """Names and shapes of the tensors, recurrent weights first."""
     G = gates * H
     bias_names = ("bias_ih", "bias_hh")[:biases]
-    return {"weight_hh": (G, H), "weight_ih": (G, I)} | {name: (G,) for name in bias_names}
+    return {"weight_hh": (G, H), "weight_ih": (G, I)} | dict.fromkeys(bias_names, (G,))
 
 
 def affine(tensors: Tensors) -> Affine:
@@ -44,7 +44,7 @@ def affine(tensors: Tensors) -> Affine:
 
 
 def affine_shares(du: Array, dv: Array, h: Array, x: Array) -> tuple[Share, ...]:
-    """Gradients of the four tensors from the cotangents of u = W_ih x + b_ih and v = W_hh h + b_hh."""
+    """Gradients of the four tensors from the cotangents of W_ih x + b_ih and W_hh h + b_hh."""
     return (
         Share("weight_hh", dv, h),
         Share("weight_ih", du, x),

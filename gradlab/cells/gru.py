@@ -5,7 +5,8 @@
     n = tanh(a_n),   a_n = U_n x_t + b_in + r m
     h_t = (1 - z) n + z h_{t-1}
 
-State: h (H). Cotangents: a_n: delta (1 - z) n',   a_z: delta (h_{t-1} - n) z',   a_r: g_n m r',   m: g_n r;
+State: h (H). Cotangents: a_n: delta (1 - z) n',   a_z: delta (h_{t-1} - n) z',   a_r: g_n m r',
+m: g_n r;
     J_t = D(z) + D((h_{t-1} - n) z') W_z + D((1 - z) n') [D(r) W_n + D(m r') W_r].
 The term with h_{t-1} dz/dh is the one that public code forgets.
 """
@@ -23,7 +24,11 @@ from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
 
 SOURCE = "Cho et al. 2014, with the reset gate after the product: layout of torch.nn.GRU"
-EQUATIONS = "h_t = (1 - z) n + z h_{t-1};  r, z = sigmoid(a),  n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))"
+EQUATIONS = (
+    "h_t = (1 - z) n + z h_{t-1};"
+    "r, z = sigmoid(a), a = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih;"
+    "n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))"
+)
 GATES = ("r", "z", "n")
 STATE = ("h",)
 KEEPS = "z"

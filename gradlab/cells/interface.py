@@ -1,16 +1,16 @@
 """What the engine asks of a cell, and what the cells say in return.
 
-A cell is a module of pure functions. Letters as everywhere: R members, B sequences (one column each),
-H hidden units, I inputs, D state width, G rows of the recurrent weights, A rows of the activations.
-Leading axes broadcast: where a signature says (..., H, B), the dots are R for one step and (n, R) for
-a block of n steps.
+A cell is a module of pure functions. Letters as everywhere: R members, B sequences (one column
+each), H hidden units, I inputs, D state width, G rows of the recurrent weights, A rows of the
+activations. Leading axes broadcast: where a signature says (..., H, B), the dots are R for one step
+and (n, R) for a block of n steps.
 
 One step is s_t = F(s_{t-1}, x_t). It is cut in three, because of what can be done for many steps at
 once and what cannot:
 
-    u_t = drive(p, x_t)                what does not depend on the state: for a whole block in one product
+    u_t = drive(p, x_t)                what does not depend on the state: a block in one product
     s_t, a_t = step(p, s_{t-1}, u_t)   the recurrence, step by step; a_t holds the pre-activations
-    linearize(p, s_{t-1}, a_t, s_t)    the local derivatives, at the pre-activation: a whole block again
+    linearize(p, s_{t-1}, a_t, s_t)    the local derivatives at the pre-activation: a block again
 
 `vjp` and `jacobian` are then two independent readings of the same linear map.
 """
@@ -27,10 +27,11 @@ Shape = tuple[int, ...]
 
 
 class Share(NamedTuple):
-    """A term of dL/d(tensor): the sum over sequences of left[:, b] times right[:, b], an outer product.
+    """A term of dL/d(tensor): the sum over sequences of left[:, b] times right[:, b], an outer
+    product.
 
-    right = None stands for ones: the gradient of a bias. `row` is the first row of the tensor that the
-    term goes to; a tensor may get several terms, with disjoint rows.
+    right = None stands for ones: the gradient of a bias. `row` is the first row of the tensor that
+    the term goes to; a tensor may get several terms, with disjoint rows.
     """
 
     tensor: str
@@ -64,7 +65,7 @@ class Cell(Protocol):
     Options: Any  # a frozen dataclass: the cell's own keys in a config
 
     def shapes(self, H: int, I: int, biases: int) -> dict[str, Shape]:
-        """Tensor names and shapes, in the order in which they are drawn: recurrent weights first."""
+        """Tensor names and shapes, in the order in which they are drawn: recurrent first."""
 
     def init(self, tensors: Tensors, options: Any) -> Any:
         """The cell's Params from its tensors (each with a leading axis R)."""
@@ -82,7 +83,9 @@ class Cell(Protocol):
         """Local derivatives: a NamedTuple of arrays (..., rows, B)."""
 
     def vjp(self, p: Any, loc: Any, g: Array) -> tuple[Array, Array]:
-        """J_t^T g (R, D, B), and the cotangents of the pre-activations (R, A', B), from g (R, D, B)."""
+        """J_t^T g (R, D, B), and the cotangents of the pre-activations (R, A', B), from g (R, D,
+        B).
+        """
 
     def jacobian(self, p: Any, loc: Any) -> Array:
         """J_t[i, j] = ds_t[i] / ds_{t-1}[j] for each sequence: (..., B, D, D)."""
@@ -91,7 +94,7 @@ class Cell(Protocol):
         """The terms of the parameters' gradients, from the cotangents that `vjp` gave."""
 
     def totals(self, loc: Any, g: Array) -> dict[str, Array]:
-        """Adjoints of state parts that add the path through h_t, by name; {} where there is none."""
+        """Adjoints of state parts that add the path through h_t, by name; {} for none."""
 
     def readings(self, loc: Any) -> dict[str, Reading]:
         """Gates, or the activation, for means and saturation."""

@@ -17,7 +17,7 @@ from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array
 
-SOURCE = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks, sec. 2.1"
+SOURCE = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training RNNs, section 2.1"
 EQUATIONS = "h_t = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
 GATES = ("h",)
 STATE = ("h",)

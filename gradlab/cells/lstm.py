@@ -31,8 +31,14 @@ from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
 
-SOURCE = "Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000; layout of torch.nn.LSTM"
-EQUATIONS = "c_t = f c_{t-1} + i g,  h_t = o tanh(c_t);  i, f, o = sigmoid(a),  g = tanh(a),  a = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
+SOURCE = (
+    "Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000; "
+    "layout of torch.nn.LSTM"
+)
+EQUATIONS = (
+    "c_t = f c_{t-1} + i g, h_t = o tanh(c_t);"
+    "i, f, o = sigmoid(a), g = tanh(a), a = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
+)
 GATES = ("i", "f", "g", "o")
 STATE = ("h", "c")
 KEEPS = "f"

@@ -16,10 +16,6 @@ from gradlab.config.scalars import CORE
 class _Dumper(yaml.SafeDumper):
     """Quotes text that either YAML 1.1 or our 1.2 rules would read as something else."""
 
-    def ignore_aliases(self, data: Any) -> bool:
-        """Never writes an alias."""
-        return True
-
 
 for _tag, _pattern in CORE.items():
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
@@ -73,6 +69,7 @@ def _yaml(data: dict[str, Any], flow: bool | None) -> str:
 
 def _relative(path: str, folder: Path) -> str:
     try:
-        return os.path.relpath(path, folder)
+        relative = os.path.relpath(path, folder)
     except ValueError:  # another drive, on Windows
         return path
+    return os.path.join(".", relative) if relative.startswith("~") else relative  # no home folder

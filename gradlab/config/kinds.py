@@ -63,7 +63,7 @@ class FromFile(Kind):
     path: Annotated[File, Field(description="The file; relative to the config's own folder.")]
 
 
-def _cell(name: str, options: type[Any]) -> type[Kind]:
+def cell_kind(name: str, options: type[Any]) -> type[Kind]:
     """The model of one cell: `type`, and the fields of its Options with our strict numbers."""
     hints = get_type_hints(options)
     fields: dict[str, Any] = {
@@ -79,7 +79,7 @@ def _cell(name: str, options: type[Any]) -> type[Kind]:
     )
 
 
-CELL_KINDS: dict[str, type[Kind]] = {name: _cell(name, CELLS[name].Options) for name in CELLS}
+CELL_KINDS: dict[str, type[Kind]] = {name: cell_kind(name, CELLS[name].Options) for name in CELLS}
 INPUT_KINDS: dict[str, type[Kind]] = {
     "normal": Normal,
     "zeros": Zeros,

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from gradlab.config.compose import MAX_DEPTH
 from gradlab.config.fields import MAX_NAME, MAX_NAME_BYTES, flaw
 from gradlab.config.models import Config
-from gradlab.config.overrides import apply, split
+from gradlab.config.overrides import apply
 from gradlab.config.problems import problems
 from gradlab.config.source import Source, read
 from gradlab.errors import GradlabError, Key, Problem, at
@@ -39,7 +39,10 @@ class Loaded:
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Loaded:
-    """The config in a file ("-" is standard input). Raises GradlabError with all that is wrong."""
+    """The config in a file ("-" is standard input); relative paths start at the file's folder.
+
+    Raises GradlabError with all that is wrong.
+    """
     source = read(path)
     folder = Path.cwd() if source.path is None else source.path.parent
     return _checked(source, overrides, folder)
@@ -52,6 +55,8 @@ def from_mapping(
 
     Raises GradlabError with all that is wrong.
     """
+    if not isinstance(mapping, Mapping):
+        raise GradlabError(f"a config is a mapping or a path, not of type {type(mapping).__name__}")
     source = Source("", None, _plain(mapping, ()))
     return _checked(source, overrides, Path.cwd() if folder is None else Path(folder))
 
@@ -62,7 +67,7 @@ def default_name(loaded: Loaded) -> str:
     What is cut off a long name is stood for by a digest.
     """
     stem = loaded.source.path.stem if loaded.source.path else loaded.source.name or "config"
-    kept = [o for o in loaded.overrides if split(o)[0] != ("name",)]
+    kept = [o for o in loaded.overrides if o.partition("=")[0].strip() != "name"]
     name = re.sub(r"[^\w.=,+-]|\.(?=\.)", "_", "-".join([stem, *kept])).strip(".").lstrip("-")
     if len(name) > MAX_NAME or len(name.encode()) > MAX_NAME_BYTES:
         digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST]

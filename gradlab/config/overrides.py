@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradlab.config.shorthand import expand
-from gradlab.config.source import Place, Source, value
+from gradlab.config.source import Place, Source, printable, value
 from gradlab.errors import GradlabError, Key, Problem
 
 LAST = 2**31  # sorts after every line of a file
@@ -21,7 +21,7 @@ def apply(source: Source, overrides: Sequence[str]) -> Source:
     """
     data, places, problems = copy.deepcopy(source.data), dict(source.places), list(source.problems)
     for i, override in enumerate(overrides):
-        place = Place(f"command line, {override}", (LAST, i))
+        place = Place(f"command line, {printable(override)}", (LAST, i))
         try:
             key, new = split(override)
             _set(data, key, new)

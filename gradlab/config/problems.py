@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from gradlab.config.kinds import KINDS
 from gradlab.config.models import Config
 from gradlab.config.sections import Clip, Figures, Init, Loss, Spectrum
+from gradlab.config.shorthand import NONE
 from gradlab.errors import Key, Problem
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -21,7 +23,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "spectrum": Spectrum,
     "figures": Figures,
 }
-MANY = ("sweep", "train")  # sections of other commands
+OTHERS = ("sweep", "train")  # sections of other commands
 SHOWN = 40  # characters of a given value
 
 # pydantic's error type -> what follows "KEY must be"; the fields' own checks use the type "wanted"
@@ -35,7 +37,6 @@ WANTED = {
     "tuple_type": "a list",
     "list_type": "a list",
     "too_short": "a list that is not empty",
-    "model_type": "a mapping of keys to values",
     "model_attributes_type": "a name or a mapping",
 }
 
@@ -46,7 +47,7 @@ def problems(error: ValidationError) -> tuple[Problem, ...]:
 
 
 def guess(given: object, known: Iterable[str]) -> str:
-    """ " (did you mean 'x'?)" with the nearest of `known`, "" where none is near."""
+    """The words "(did you mean 'x'?)" with the nearest of `known`; empty where none is near."""
     near = difflib.get_close_matches(given, list(known), n=1) if isinstance(given, str) else []
     return f" (did you mean '{near[0]}'?)" if near else ""
 
@@ -67,32 +68,41 @@ def dotted(key: Key) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)[1:]
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """One of pydantic's errors, with the key under which its value stands in the YAML."""
+
+    key: Key
+    loc: Key  # pydantic's own: ("cell", "rnn", "activation"), with the kind that `type` chose
+    given: object
+    context: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return dotted(self.key)
+
+
 def _problem(details: ErrorDetails) -> Problem:
     context = details.get("ctx", {})
     loc = details["loc"]
-    # The union of kinds puts the kind into the location: ("cell", "rnn", "activation").
-    key = loc[:1] + loc[2:] if loc[0] in KINDS else loc
-    key += tuple(context.get("below", ()))
+    key = (*(loc[:1] + loc[2:] if loc[0] in KINDS else loc), *context.get("below", ()))
     message = MESSAGES.get(details["type"], _unfit)
-    return Problem(message(key, loc, details["input"], context), key)
+    return Problem(message(_Fault(key, loc, details["input"], context)), key)
 
 
-Context = Mapping[str, Any]
-
-
-def _unknown_key(key: Key, loc: Key, given: object, context: Context) -> str:
-    name = dotted(key)
-    if len(key) == 1 and key[0] in MANY:
-        return f"`gradlab run` runs a single experiment; remove the section '{name}'"
+def _unknown_key(fault: _Fault) -> str:
+    key, loc = fault.key, fault.loc
+    if len(key) == 1 and key[0] in OTHERS:
+        return f"`gradlab run` runs a single experiment; remove the section '{fault.name}'"
     known = _keys_beside(loc)
     if hint := guess(key[-1], known):
-        return f"unknown key '{name}'{hint}"
-    others = [
-        kind for kind, model in KINDS.get(str(loc[0]), {}).items() if key[-1] in model.model_fields
-    ]
+        return f"unknown key '{fault.name}'{hint}"
+    kinds = KINDS.get(str(loc[0]), {})
+    others = [kind for kind, model in kinds.items() if key[-1] in model.model_fields]
     if others and len(loc) > 2:
-        return f"unknown key '{name}': {loc[1]} has no such option, {' and '.join(others)} has"
-    return f"unknown key '{name}'; known here: {', '.join(known)}"
+        has = f"{loc[1]} has no such option, {' and '.join(others)} has"
+        return f"unknown key '{fault.name}': {has}"
+    return f"unknown key '{fault.name}'; known here: {', '.join(known)}"
 
 
 def _keys_beside(loc: Key) -> list[str]:
@@ -103,56 +113,68 @@ def _keys_beside(loc: Key) -> list[str]:
     return list(model.model_fields)
 
 
-def _unknown_kind(key: Key, loc: Key, given: object, context: Context) -> str:
-    section = str(key[0])
-    known = list(KINDS[section])
-    tag = given.get("type") if isinstance(given, Mapping) else given
-    return f"unknown {section} {shown(tag)}{guess(tag, known)}; known: {', '.join(known)}"
+def _unknown_kind(fault: _Fault) -> str:
+    section = str(fault.key[0])
+    tag = fault.given.get("type") if isinstance(fault.given, Mapping) else fault.given
+    return _unknown(section, tag, KINDS[section])
 
 
-def _no_kind(key: Key, loc: Key, given: object, context: Context) -> str:
-    return f"{dotted(key)} has no type; give one of {', '.join(KINDS[str(key[0])])}"
+def _unknown_name(fault: _Fault) -> str:
+    return _unknown(fault.context["what"], fault.given, fault.context["known"])
 
 
-def _unknown_name(key: Key, loc: Key, given: object, context: Context) -> str:
-    known = context["known"]
-    return (
-        f"unknown {context['what']} {shown(given)}{guess(given, known)}; known: {', '.join(known)}"
-    )
+def _unknown(what: str, given: object, known: Iterable[str]) -> str:
+    return f"unknown {what} {shown(given)}{guess(given, known)}; known: {', '.join(known)}"
 
 
-def _missing(key: Key, loc: Key, given: object, context: Context) -> str:
-    names = KINDS.get(str(key[-1]), {})
-    hint = f"; give one of {', '.join(names)}" if names else ""
-    return f"{dotted(key)} is missing{hint}"
+def _no_kind(fault: _Fault) -> str:
+    return f"{fault.name} has no type; give one of {', '.join(KINDS[str(fault.key[0])])}"
 
 
-def _refused(key: Key, loc: Key, given: object, context: Context) -> str:
-    return f"{dotted(key)} {context['why']}"
+def _missing(fault: _Fault) -> str:
+    names = KINDS.get(str(fault.key[-1]), {})
+    return f"{fault.name} is missing" + (f"; give one of {', '.join(names)}" if names else "")
 
 
-def _unfit(key: Key, loc: Key, given: object, context: Context) -> str:
-    return f"{dotted(key)} cannot be {shown(given)}"
+def _refused(fault: _Fault) -> str:
+    return f"{fault.name} {fault.context['why']}"
 
 
-def _must_be(template: str) -> Callable[[Key, Key, object, Context], str]:
-    def message(key: Key, loc: Key, given: object, context: Context) -> str:
-        bounds = {k: int(v) if v == 0 else v for k, v in context.items()}  # 0 and not 0.0
-        what = template.format_map(bounds).replace("'", "")
-        if given is None:
-            return f"{dotted(key)} has no value; it must be {what}"
-        text = "the text " if isinstance(given, str) and what.endswith("number") else ""
-        return f"{dotted(key)} must be {what}, not {text}{shown(given)}"
+def _no_section(fault: _Fault) -> str:
+    forms = "a mapping or none" if fault.key[0] in NONE else "a name or a mapping"
+    return _must_be(forms)(fault)
+
+
+def _unfit(fault: _Fault) -> str:
+    return f"{fault.name} cannot be {shown(fault.given)}"
+
+
+def _must_be(template: str) -> Callable[[_Fault], str]:
+    def message(fault: _Fault) -> str:
+        context = {name: _plainly(value) for name, value in fault.context.items()}
+        what = template.format_map(context)
+        if fault.given is None:
+            return f"{fault.name} has no value; it must be {what}"
+        is_text = isinstance(fault.given, str) and what.endswith("number")
+        return f"{fault.name} must be {what}, not {'the text ' * is_text}{shown(fault.given)}"
 
     return message
 
 
-MESSAGES: Mapping[str, Callable[[Key, Key, object, Context], str]] = {
+def _plainly(value: object) -> object:
+    """0 for 0.0, and pydantic's "'a', 'b' or 'c'" without quotes."""
+    if isinstance(value, str) and value.startswith("'"):
+        return value.replace("'", "")
+    return 0 if value == 0 else value
+
+
+MESSAGES: Mapping[str, Callable[[_Fault], str]] = {
     "extra_forbidden": _unknown_key,
     "union_tag_invalid": _unknown_kind,
     "union_tag_not_found": _no_kind,
     "kind": _unknown_name,
     "missing": _missing,
+    "model_type": _no_section,
     "refused": _refused,
     **{kind: _must_be(template) for kind, template in WANTED.items()},
 }

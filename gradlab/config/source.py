@@ -64,8 +64,8 @@ def read(path: Path | str) -> Source:
         if sys.stdin is None:
             raise GradlabError(Problem("standard input is closed", place="-"))
         return parse(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "stdin"), "stdin")
-    raw = _bytes(Path(path))
-    return replace(parse(_decode(raw, str(path)), str(path)), path=Path(path))
+    name = printable(str(path))
+    return replace(parse(_decode(_bytes(Path(path), name), name), name), path=Path(path))
 
 
 def parse(text: str, name: str) -> Source:
@@ -140,7 +140,12 @@ class _Builder:
         self.problems.append(Problem(message, key, place.text, place.order))
 
 
-def _bytes(path: Path) -> bytes:
+def printable(text: str) -> str:
+    """The text for a message: quoted and escaped where it would not print as one line."""
+    return text if text.isprintable() else repr(text)
+
+
+def _bytes(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -151,7 +156,7 @@ def _bytes(path: Path) -> bytes:
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the name
         reason = fault.strerror if isinstance(fault, OSError) else str(fault)
         message = f"cannot be read: {reason}"
-    raise GradlabError(Problem(message, place=str(path)))
+    raise GradlabError(Problem(message, place=name))
 
 
 def _nearest(path: Path) -> str:

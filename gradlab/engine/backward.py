@@ -1,12 +1,13 @@
-"""Backpropagation through time: the adjoint recurrence delta_{t-1} = J_t^T delta_t + dL_{t-1}/ds_{t-1}.
+"""Backpropagation through time: the adjoint recurrence delta_{t-1} = J_t^T delta_t +
+dL_{t-1}/ds_{t-1}.
 
-`sweep` goes from t = T down to 0 in blocks of steps and yields each block with what was found there;
-who needs what (norms, gradients of the parameters, singular values) takes it from the block.
+`sweep` goes from t = T down to 0 in blocks of steps and yields each block with what was found
+there; who needs what (norms, gradients of the parameters, singular values) takes it from the block.
 
 delta carries a power-of-two exponent for each member, so that it neither overflows nor underflows.
-The exponent moves lazily: at the start of a block when the norm has drifted out of a window. A block in
-which the norm still leaves the safe range is done again with rescaling at every step. Powers of two are
-exact, so neither changes a digit.
+The exponent moves lazily: at the start of a block when the norm has drifted out of a window. A
+block in which the norm still leaves the safe range is done again with rescaling at every step.
+Powers of two are exact, so neither changes a digit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Block(NamedTuple):
 
     t0: int
     local: Any  # the cell's local derivatives, arrays (n, R, rows, B)
-    delta: Scaled  # (n + 1, R, D, B): delta_{t0} .. delta_{t0+n}, before a step clip; exponent (n + 1, R)
+    delta: Scaled  # (n + 1, R, D, B): delta_{t0} .. delta_{t0+n}, before a step clip
     cotangents: Scaled  # (n, R, A', B) of the pre-activations; exponent (n, R)
     clip_scale: Array  # (n + 1, R) the factor of a step clip, 1 where none
     segment: Segment  # where states, inputs and pre-activations of these steps are
@@ -89,7 +90,14 @@ class _Descent:
     """delta through the n steps of one block."""
 
     def __init__(
-        self, cell: Cell, p: Any, local: Any, t0: int, n: int, loss: Injection, clip: StepClip | None
+        self,
+        cell: Cell,
+        p: Any,
+        local: Any,
+        t0: int,
+        n: int,
+        loss: Injection,
+        clip: StepClip | None,
     ) -> None:
         self.cell, self.p, self.t0, self.n, self.loss, self.clip = cell, p, t0, n, loss, clip
         self.at_step = [type(local)(*fields) for fields in zip(*local, strict=True)]
@@ -119,7 +127,9 @@ class _Descent:
 
 
 def _inject(state: _State, dh: Array | None) -> _State:
-    """delta + dh, dh entering the first rows (h). A delta far below 1 comes back to the plain frame."""
+    """delta + dh, dh entering the first rows (h). A delta far below 1 comes back to the plain
+    frame.
+    """
     if dh is None:
         return state
     below = np.minimum(state.exponent, 0)

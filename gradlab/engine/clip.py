@@ -51,7 +51,9 @@ def clip_by_value(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
     clipped = {}
     for name, g in gradients.items():
         with np.errstate(over="ignore", under="ignore"):
-            value = shift(g.mantissa, g.exponent)  # inf where beyond float range: clamped all the same
+            value = shift(
+                g.mantissa, g.exponent
+            )  # inf where beyond float range: clamped all the same
         clipped[name] = Scaled(np.clip(value, -threshold, threshold), np.zeros_like(g.exponent))
     after = global_norm(clipped)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -61,7 +63,7 @@ def clip_by_value(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
 
 @dataclass(frozen=True)
 class StepClip:
-    """Clip delta_t itself, over all its state parts and the batch, at every step of the way down."""
+    """Clip delta_t itself, over state and batch, at every step of the way down."""
 
     threshold: float
 
@@ -75,7 +77,9 @@ class StepClip:
 
 
 def _rate(before: Scaled, threshold: float) -> tuple[Array, Exponents]:
-    """The factor to apply as m * 2**-frame, so that it does not underflow; 1 where nothing is to be done."""
+    """The factor to apply as m * 2**-frame, so that it does not underflow; 1 where nothing is to
+    be done.
+    """
     m = threshold / _plus_epsilon(before)
     applies = (before.mantissa > 0) & (np.log2(m) < before.exponent)
     return np.where(applies, m, 1.0), np.where(applies, before.exponent, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its larges
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to record beside norms: at which steps, and how many sequences' singular values (0: none)."""
+    """What to record beside norms: at which steps, and how many sequences' singular values (0:
+    none).
+    """
 
     rows: NDArray[np.int64]  # steps, ascending, within 0 .. T
     sequences: int = 1
@@ -32,9 +35,10 @@ class Wanted:
 class Gradients:
     """What one backward pass yielded. N rows (steps), R members.
 
-    norms: by name of the state part (`h`, `c`, `c_total`), (N, R). weight_norm: of the share of step t in
-    dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D), NaN at t = 0. clip_scale (N, R).
-    gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0. parameters: dL/d(tensor).
+    norms: by name of the state part (`h`, `c`, `c_total`), (N, R). weight_norm: of the share of
+    step t in dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D), NaN at t = 0.
+    clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
+    parameters: dL/d(tensor).
     """
 
     rows: NDArray[np.int64]
@@ -56,7 +60,7 @@ def backpropagate(
     wanted: Wanted,
     clip: StepClip | None = None,
 ) -> Gradients:
-    """Send the gradient from T to 0 and record it. shapes: the tensors whose gradients are wanted."""
+    """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by."""
     R, D = trajectory.marks.shape[1:3]
     total = ParameterGradients(shapes, R, trajectory.marks.dtype)
     out: Gradients | None = None
@@ -151,12 +155,12 @@ def _norms(a: Array, parts: int) -> Array:
     return np.sqrt(np.vecdot(flat, flat))
 
 
-def _first(local: tuple) -> tuple:
+def _first(local: Any) -> Any:
     return type(local)(*(f[0] for f in local))
 
 
 def _mean(a: Array) -> Array:
-    """Mean over units and sequences, by rows of a contiguous copy: the same bits for any ensemble."""
+    """Mean over units and sequences, each row contiguous: the same bits for any ensemble."""
     flat = np.ascontiguousarray(a, dtype=float)
     return flat.reshape(*flat.shape[:-2], -1).mean(axis=-1)
 

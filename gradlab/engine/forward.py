@@ -1,7 +1,7 @@
 """The forward pass of an ensemble: states and pre-activations, whole or by segments.
 
-Kept whole, a run holds every state and pre-activation. Checkpointed (Chen et al. 2016), it holds the
-state at every k-th step, the segment that is being worked on is computed again from there; each
+Kept whole, a run holds every state and pre-activation. Checkpointed (Chen et al. 2016), it holds
+the state at every k-th step, the segment that is being worked on is computed again from there; each
 step's arithmetic is the same, so the digits are too. k is a multiple of BLOCK, the number of steps
 for which input products and local derivatives are formed at once: blocks lie at the same steps
 whatever k is.
@@ -60,7 +60,9 @@ class Trajectory:
 def forward(
     cell: Cell, p: Any, x: Segments, s0: Array, T: int, every: int | None = None
 ) -> Trajectory:
-    """Run T steps from s0 (R, D, B). every: steps between marks, a multiple of BLOCK; None keeps all."""
+    """Run T steps from s0 (R, D, B). every: steps between marks, a multiple of BLOCK; None keeps
+    all.
+    """
     every = T if every is None else min(every, T)
     starts = range(0, T, every)
     marks = np.empty((len(starts), *s0.shape), s0.dtype)
@@ -92,6 +94,6 @@ def _segment(cell: Cell, p: Any, x: Array, s0: Array, t0: int) -> Segment:
 
 def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:
     """A state may come back from inf (ReLU of -inf is 0), so every step is looked at."""
-    finite = np.isfinite(segment.states[1:]).all(axis=(2, 3))  # (n, R)
+    finite = np.asarray(np.isfinite(segment.states[1:]).all(axis=(2, 3)))  # (n, R)
     for r in np.flatnonzero(~finite.all(axis=0) & (overflow == 0)):
         overflow[r] = segment.t0 + 1 + int(np.argmin(finite[:, r]))

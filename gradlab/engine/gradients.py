@@ -39,7 +39,9 @@ def block_shares(cell: Cell, block: Block) -> tuple[Share, ...]:
 class ParameterGradients:
     """dL/d(tensor) of every member, summed over the blocks in the order in which they come."""
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], members: int, dtype: np.dtype) -> None:
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], members: int, dtype: np.dtype
+    ) -> None:
         self.total = {
             name: Scaled(np.zeros((members, *shape), dtype), np.zeros(members, np.int64))
             for name, shape in shapes.items()
@@ -71,7 +73,9 @@ class ParameterGradients:
 
 
 def _summed(left: Array, right: Array | None) -> Array:
-    """Sum over steps and sequences of left right^T: (R, m, n) from (n, R, rows, B); (R, m) for a bias."""
+    """Sum over steps and sequences of left right^T: (R, m, n) from (n, R, rows, B); (R, m) for a
+    bias.
+    """
     if right is None:
         return _columns(left).sum(axis=-1)
     return _columns(left) @ _columns(right).swapaxes(-1, -2)

@@ -18,7 +18,7 @@ UPSTREAM = ("ones", "normal", "unit")
 
 
 def upstream(streams: Streams, value: str, H: int, B: int) -> Array:
-    """dh of one member: (H, B). `ones`; `normal`: N(0, 1) entries; `unit`: those, scaled to norm 1."""
+    """dh (H, B) of one member: all ones; `normal`: N(0, 1); `unit`: those, scaled to norm 1."""
     if value == "ones":
         return np.ones((H, B))
     dh = streams.of("upstream").standard_normal((H, B))

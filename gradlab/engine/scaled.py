@@ -24,7 +24,7 @@ class Scaled(NamedTuple):
     exponent: Exponents
 
     def log10(self) -> Array:
-        """log10 of norms (mantissa and exponent of one shape): -inf for an exact zero, NaN for NaN."""
+        """log10 of norms (both arrays of one shape): -inf for an exact zero, NaN for NaN."""
         with np.errstate(divide="ignore", invalid="ignore"):
             m, e = np.frexp(self.mantissa)
             return np.log10(m) + (e + self.exponent) * LOG10_2
@@ -46,7 +46,7 @@ def shift(a: Array, exponent: Exponents) -> Array:
 
 
 def renormalize(a: Array, exponent: Exponents) -> tuple[Array, Exponents]:
-    """The same value (R, ...) with the largest entry of each member in [1/2, 1); zeros keep theirs."""
+    """The same value (R, ...), the largest entry of each member in [1/2, 1); zeros stay."""
     top = np.abs(a).max(axis=tuple(range(1, a.ndim)), initial=0.0)
     k = np.frexp(top)[1].astype(np.int64)
     k[~np.isfinite(top)] = 0
@@ -62,7 +62,9 @@ def add(a: Scaled, b: Scaled) -> Scaled:
 
 
 def norm(a: Scaled) -> Scaled:
-    """Euclidean norm of each member of (R, ...): mantissa and exponent (R,). Never over- or underflows."""
+    """Euclidean norm of each member of (R, ...): mantissa and exponent (R,). Never over- or
+    underflows.
+    """
     flat = a.mantissa.reshape(len(a.mantissa), -1).astype(float, copy=False)
     with np.errstate(invalid="ignore"):
         unit, exponent = renormalize(flat, a.exponent)

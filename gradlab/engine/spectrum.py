@@ -16,18 +16,19 @@ from gradlab.nonlinearity import Array
 def step_singular_values(cell: Cell, p: Any, local: Any, sequences: int) -> Array:
     """All D singular values of J_t, descending: (R, sequences, D).
 
-    local: the cell's local derivatives at one step, arrays (R, rows, B). NaN where J_t is not finite.
+    local: the cell's local derivatives at one step, arrays (R, rows, B). NaN where J_t is not
+    finite.
     """
     probe = type(local)(*(field[..., :sequences] for field in local))
     J = cell.jacobian(p, probe)
-    finite = np.isfinite(J).all(axis=(-1, -2))
-    values = np.linalg.svd(np.where(finite[..., None, None], J, 0), compute_uv=False)
+    finite = np.asarray(np.isfinite(J).all(axis=(-1, -2)))
+    values: Array = np.linalg.svd(np.where(finite[..., None, None], J, 0), compute_uv=False)
     values[~finite] = np.nan
-    return np.asarray(values)
+    return values
 
 
 def weight_spectrum(cell: Cell, weight_hh: Array) -> tuple[Array, Array]:
     """Singular values (R, gates, H) and spectral radius (R, gates) of each recurrent block."""
-    R, G, H = weight_hh.shape
+    R, _, H = weight_hh.shape
     gates = weight_hh.reshape(R, len(cell.GATES), H, H)
     return np.linalg.svd(gates, compute_uv=False), np.abs(np.linalg.eigvals(gates)).max(axis=-1)

@@ -53,8 +53,8 @@ def _checked(
     if needed:
         there = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
         raise GradlabError(
-            f"{path.name} has no {prefix}{needed[0]} (nor {prefix}{needed[0]}_l0); it has: {there}. "
-            "Does `prefix` fit?"
+            f"{path.name} has no {prefix}{needed[0]} (nor {prefix}{needed[0]}_l0); "
+            f"it has: {there}. Does `prefix` fit?"
         )
     if found["weight_hh"].ndim != 2 or found["weight_ih"].ndim != 2:
         raise GradlabError(f"{path.name}: {prefix}weight_hh and {prefix}weight_ih must be matrices")
@@ -63,8 +63,8 @@ def _checked(
     for name, shape in cell.shapes(H, I, 2).items():
         if name in found and found[name].shape != shape:
             raise GradlabError(
-                f"{path.name}: {prefix}{name} has shape {found[name].shape}; this cell with hidden size "
-                f"{H} and input size {I} wants {shape}"
+                f"{path.name}: {prefix}{name} has shape {found[name].shape}; "
+                f"this cell with hidden size {H} and input size {I} wants {shape}"
             )
     if biases == 1 and "bias_hh" in found:
         found["bias_ih"] = found.pop("bias_hh")

@@ -14,7 +14,6 @@ Claims:
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,18 +33,8 @@ from tests.cells.derivatives import (
     parameter_error,
     point,
 )
+from tests.cells.reference_gradients import AUTOGRAD, REFERENCE
 from tests.cells.scalar_loops import SCALAR_LOOPS
-
-REFERENCE = Path(__file__).parents[1] / "reference"
-# the file of reference gradients of every cell with its options
-AUTOGRAD = {
-    "linear": "autograd_rnn_linear.json",
-    "rnn-tanh": "autograd_rnn_tanh.json",
-    "rnn-relu": "autograd_rnn_relu.json",
-    "rnn-sigmoid": "autograd_rnn_sigmoid.json",
-    "lstm": "autograd_lstm.json",
-    "gru": "autograd_gru.json",
-}
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 every_size = pytest.mark.parametrize("size", SIZES, ids=str)

@@ -1,0 +1,77 @@
+"""The one place where a command can end other than well.
+
+No traceback reaches a user for something the user did. Exit codes: 2 bad usage or config, 1 the
+experiment failed, 130 interrupted, 143 terminated; a reader that closes the pipe early (`| head`)
+is no failure. GRADLAB_DEBUG=1 shows tracebacks.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from gradlab.errors import GradlabError
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program was, so that what is half-written is removed."""
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its errors turned into lines on stderr and exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        signal.signal(signal.SIGTERM, _terminate)
+        for stream in (sys.stdout, sys.stderr):  # a C locale cannot print every character
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except GradlabError as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was written", 130)
+        except Terminated:
+            _fail("terminated; nothing was written", 143)
+        except BrokenPipeError:
+            _quiet_exit()
+        except MemoryError as error:
+            _fail(
+                f"not enough memory ({error}); use a smaller hidden_size or batch_size",
+                1,
+            )
+        except Exception as error:
+            if os.environ.get("GRADLAB_DEBUG"):
+                raise
+            kind = type(error).__name__
+            _fail(
+                f"internal error, please report it: {kind}: {error} (GRADLAB_DEBUG=1 tells where)",
+                2,
+            )
+
+    return run
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines() or [""]:
+        typer.echo(f"gradlab: {line}" if not line.startswith(" ") else line, err=True)
+    raise typer.Exit(code)
+
+
+def _quiet_exit() -> NoReturn:
+    """Nobody reads stdout any more: point it elsewhere, so that the last flush is silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)

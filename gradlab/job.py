@@ -1,0 +1,109 @@
+"""One run from a config to a finished results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gradlab import __version__
+from gradlab.config import Loaded, dump
+from gradlab.errors import GradlabError
+from gradlab.plan import Spec, settle
+from gradlab.provenance import provenance
+from gradlab.record import NewerSchemaError, Record
+from gradlab.report import figures, markdown
+from gradlab.runner import Progress, run
+from gradlab.store import Folder, load, staged, write
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run: its record, its folder and the figures in it."""
+
+    record: Record
+    folder: Folder
+    figures: tuple[Path, ...]
+    computed: bool  # False: the result was there already
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a result goes, and what may be replaced there."""
+
+    folder: Folder
+    force: bool = False
+
+
+def perform(
+    loaded: Loaded,
+    place: Place,
+    command: Sequence[str],
+    say: Say,
+    draw: bool = True,
+    progress: Progress | None = None,
+) -> Done:
+    """Compute, unless the finished result is there, and leave a whole folder.
+
+    say is told what a user should know, a line at a time. Raises GradlabError, with the places in
+    the config where it is about the config.
+    """
+    started = datetime.now(UTC)
+    try:
+        config, spec = settle(loaded.config)
+    except GradlabError as error:
+        raise error.located(loaded.source.locate) from error
+    there = _there(place, spec, say)
+    if there is not None:
+        place.folder.summary.touch()
+        found = sorted(p for name in figures.FIGURES for p in place.folder.path.glob(f"{name}.*"))
+        return Done(there, place.folder, tuple(found), computed=False)
+    replaced = place.folder.is_result()
+    with staged(place.folder) as staging:
+        record = run(spec, progress)
+        source = loaded.source.path
+        origin = provenance(command, started, source.parent if source else Path.cwd())
+        write(staging, record, dump(config, place.folder.path), origin)
+        formats = config.figures.formats if draw else ()
+        drawn = figures.save(record, staging.path, formats, config.figures.dpi)
+        _write_report(staging, record, loaded.name, drawn)
+    if replaced:
+        say(f"the earlier result is kept in {place.folder.previous}")
+    final = tuple(place.folder.path / path.name for path in drawn)
+    return Done(record, place.folder, final, computed=True)
+
+
+def _there(place: Place, spec: Spec, say: Say) -> Record | None:
+    """The finished result of this very experiment, if it is in the folder and may be used."""
+    folder = place.folder
+    if place.force or not folder.is_result():
+        return None
+    try:
+        record = load(folder.path)
+    except NewerSchemaError:
+        raise
+    except GradlabError as error:
+        say(f"{error}; computing again")
+        return None
+    if record.identity != spec.identity:
+        return None
+    if _minor(record.version) != _minor(__version__):
+        say(
+            f"{folder.path} was computed by gradlab {record.version}, "
+            f"this is {__version__}: computing again"
+        )
+        return None
+    say(f"{folder.path} is there already, from the same config; --force runs it again")
+    return record
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def _write_report(folder: Folder, record: Record, name: str, drawn: Sequence[Path]) -> None:
+    titled = [(path, figures.FIGURES[path.stem].alt) for path in drawn]
+    folder.report.write_text(markdown.report(record, name, titled), encoding="utf-8")

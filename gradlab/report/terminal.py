@@ -1,0 +1,87 @@
+"""A record in the terminal: the verdict, why, norms at a few lags, the curve in one line, clipping.
+
+On a terminal with colours and rules, plain text when piped; 80 columns are enough.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from gradlab.record import Record
+from gradlab.report import words
+from gradlab.report.sparkline import sparkline
+from gradlab.report.style import VERDICT_COLOURS
+from gradlab.report.tables import Table, experiment, norms_by_lag
+
+PIPED_WIDTH = 80
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """A console on stdout (or file): as wide as the terminal; when piped, 80 columns, no colours."""
+    file = file or sys.stdout
+    return Console(
+        file=file, width=None if file.isatty() else PIPED_WIDTH, highlight=False, emoji=False
+    )
+
+
+def show(record: Record, out: Console) -> None:
+    """Print the summary of one run."""
+    out.print(Text(experiment(record), style="dim"))
+    out.print(
+        Text(words.headline(record), style=f"bold {VERDICT_COLOURS[record.summary['verdict']]}")
+    )
+    for reason in words.reasons(record):
+        out.print(Text(f"  {reason}"))
+    out.print()
+    print_table(norms_by_lag(record), out)
+    _curve(record, out)
+    clip = words.clipping(record)
+    if clip is not None:
+        out.print(Text(clip))
+    for caveat in record.summary["caveats"]:
+        out.print(Text(f"note: {caveat}", style="yellow"))
+
+
+def print_table(table: Table, out: Console) -> None:
+    """A table with its first column to the left and numbers to the right."""
+    unicode = _unicode(out)
+    style = (box.SIMPLE_HEAD if unicode else box.ASCII2) if out.is_terminal else None
+    rich = RichTable(box=style, title=table.title, title_justify="left", pad_edge=False)
+    for index, name in enumerate(table.header):
+        rich.add_column(Text(name), justify="left" if index == 0 else "right")
+    for row in table.rows:
+        rich.add_row(*(Text(cell) for cell in row))
+    out.print(rich)
+
+
+def print_entries(entries: dict[str, list[str]], out: Console) -> None:
+    """Names, each with a few lines of text."""
+    for name, lines in entries.items():
+        out.print(Text(name, style="bold"))
+        for line in lines:
+            out.print(Padding(Text(line), (0, 0, 0, 4)))
+
+
+def _curve(record: Record, out: Console) -> None:
+    curve = np.median(record["log10_grad_norm_h"], axis=0)
+    finite = curve[np.isfinite(curve)]
+    if len(finite) == 0:
+        return
+    unicode = _unicode(out)
+    line = sparkline(curve, 48, unicode)
+    low, high = (words.power(float(f)) for f in (finite.min(), finite.max()))
+    last = record.config["seq_len"]
+    out.print(Text(f"log |dL/dh_t|  t=0 {line} t={last}"))
+    out.print(Text(f"from {low} to {high}; the gradient travels from right to left", style="dim"))
+
+
+def _unicode(out: Console) -> bool:
+    return out.encoding.lower().startswith("utf")

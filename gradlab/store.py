@@ -1,0 +1,200 @@
+"""Results on disk: one class names every path, a folder is there whole or not at all.
+
+A result is written to a staging folder beside its place and renamed into it at the end, so whoever
+looks sees the old result or the new one, never half of one, whenever the program is killed. The
+staging folder is made before anything is computed: a place that cannot be written is told at once.
+What is replaced is kept for one generation in `.previous/`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradlab.errors import GradlabError
+from gradlab.record import SCHEMA, Record
+from gradlab.rename import exchange
+
+STAGING = ".gradlab-staging-"
+PREVIOUS = ".previous"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of one result."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config: runs again as it is."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """All arrays and the metadata."""
+        return self.path / "record.npz"
+
+    @property
+    def steps(self) -> Path:
+        """One row for each seed and recorded step."""
+        return self.path / "steps.csv"
+
+    @property
+    def summary(self) -> Path:
+        """The numbers of the summary, as JSON; written last, so Make can depend on it."""
+        return self.path / "summary.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Where and when it was computed: the only file that differs between equal runs."""
+        return self.path / "provenance.json"
+
+    @property
+    def report(self) -> Path:
+        """The report, readable on any forge."""
+        return self.path / "report.md"
+
+    @property
+    def previous(self) -> Path:
+        """Where the result that this one replaces is kept."""
+        return self.path.parent / PREVIOUS / self.path.name
+
+    def is_result(self) -> bool:
+        """Whether gradlab wrote this folder."""
+        return self.summary.is_file() or self.record.is_file()
+
+
+def load(path: Path) -> Record:
+    """The record in a results folder. Raises GradlabError where there is none, or a torn one."""
+    folder = Folder(path)
+    if not path.is_dir():
+        raise GradlabError(
+            f"there is no results folder {str(path)!r}; `gradlab ls` lists those that there are"
+        )
+    if not folder.record.is_file():
+        raise GradlabError(f"{str(path)!r} holds no record.npz: it is not the folder of a run")
+    return Record.from_bytes(folder.record.read_bytes(), str(folder.record))
+
+
+def write(folder: Folder, record: Record, config_text: str, provenance: dict[str, Any]) -> None:
+    """All files of a result but the report and the figures."""
+    _put(folder.config, config_text)
+    _put(folder.record, record.to_bytes())
+    _put(folder.steps, _csv(record))
+    _put(folder.provenance, _json(provenance))
+    head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
+    _put(folder.summary, _json(head | record.summary))
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def _csv(record: Record) -> str:
+    """17 significant digits; an empty field where there is no value."""
+    header, rows = record.rows()
+    lines = [",".join(header)]
+    lines += [",".join("" if v is None else format(v, ".17g") for v in row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _put(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def staged(target: Folder) -> Iterator[Folder]:
+    """A folder to write in; renamed to `target` when the block ends well, removed when it does not.
+
+    Raises GradlabError before anything is computed when the target cannot be written, or is a
+    folder that gradlab did not make; and when the disk is full.
+    """
+    try:
+        _check(target)
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target.path.parent)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.path.parent))
+    except OSError as error:
+        raise GradlabError(
+            f"cannot write results to {str(target.path)!r}: {_reason(error)}"
+        ) from error
+    try:
+        with _locked(staging):
+            staging.chmod(0o755)  # mkdtemp makes it private
+            yield Folder(staging)
+            _move(staging, target)
+    except OSError as error:
+        raise GradlabError(
+            f"cannot write results to {str(target.path)!r}: {_reason(error)}",
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _check(target: Folder) -> None:
+    if target.path.exists() and not target.path.is_dir():
+        raise GradlabError(
+            f"{str(target.path)!r} is a file; results need a folder: give another --out"
+        )
+    if target.path.is_dir() and any(target.path.iterdir()) and not target.is_result():
+        raise GradlabError(
+            f"{str(target.path)!r} holds files that gradlab did not write; "
+            "give another --out or name="
+        )
+
+
+@contextmanager
+def _locked(staging: Path) -> Iterator[None]:
+    """Hold the staging folder: the lock goes with the process, whatever ends it."""
+    descriptor = os.open(staging, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove the staging folders of processes that were killed."""
+    for staging in parent.glob(f"{STAGING}*"):
+        try:
+            with _locked(staging):
+                shutil.rmtree(staging, ignore_errors=True)
+        except OSError:
+            continue  # held by a running process, or already gone
+
+
+def _move(staging: Path, target: Folder) -> None:
+    if target.path.is_dir() and any(target.path.iterdir()):
+        exchange(staging, target.path)
+        shutil.rmtree(target.previous, ignore_errors=True)
+        target.previous.parent.mkdir(exist_ok=True)
+        staging.rename(target.previous)
+    else:
+        staging.rename(target.path)
+    _sync(target.path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,34 @@
+"""The reference gradients (tests/reference/README.md), in gradlab's layout: columns are sequences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+# the file of every cell with its options
+AUTOGRAD = {
+    "linear": "autograd_rnn_linear.json",
+    "rnn-tanh": "autograd_rnn_tanh.json",
+    "rnn-relu": "autograd_rnn_relu.json",
+    "rnn-sigmoid": "autograd_rnn_sigmoid.json",
+    "lstm": "autograd_lstm.json",
+    "gru": "autograd_gru.json",
+}
+
+TENSORS = {"weight_hh": "W_hh", "weight_ih": "W_ih", "bias_ih": "b_ih", "bias_hh": "b_hh"}
+
+
+def load(name: str) -> dict[str, Any]:
+    """One file."""
+    return dict(json.loads((REFERENCE / name).read_text()))
+
+
+def columns(rows: Any) -> NDArray[np.float64]:
+    """(..., batch, width) as it is in the files -> (..., width, batch)."""
+    return np.asarray(rows, dtype=float).swapaxes(-1, -2)

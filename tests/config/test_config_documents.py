@@ -1,0 +1,100 @@
+"""The JSON Schema for editors and the starter configs for beginners."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gradlab.cells import CELLS
+from gradlab.config import Config, Loaded, schema, starter
+from gradlab.errors import GradlabError
+
+LoadText = Callable[..., Loaded]
+
+
+def forms(key: str) -> list[dict[str, Any]]:
+    """The alternatives that the schema has for a key, references resolved."""
+    document = schema()
+    found: list[dict[str, Any]] = []
+    todo: list[dict[str, Any]] = [document["properties"][key]]
+    while todo:
+        node = todo.pop(0)
+        if "$ref" in node:
+            node = document["$defs"][node["$ref"].removeprefix("#/$defs/")]
+        inner = node.get("anyOf", node.get("oneOf"))
+        todo += inner or []
+        found += [] if inner else [node]
+    return found
+
+
+def test_the_schema_is_json_with_every_key_described() -> None:
+    """Dialect, title, all keys with descriptions, `cell` alone required, nothing else allowed."""
+    document = json.loads(json.dumps(schema(), allow_nan=False))
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert document["title"] == "gradlab config"
+    assert list(document["properties"]) == list(Config.model_fields)
+    assert all(entry["description"] for entry in document["properties"].values())
+    assert document["required"] == ["cell"]
+    assert document["additionalProperties"] is False
+
+
+def test_the_schema_knows_the_short_forms() -> None:
+    """A name for cell, init, inputs ...; a number for clip; none where none is meant."""
+    words = {
+        key: {w for form in forms(key) for w in [*form.get("enum", []), form.get("const")] if w}
+        for key in Config.model_fields
+    }
+    assert words["cell"] == set(CELLS)
+    assert {"orthogonal", "normal"} <= words["init"]
+    assert {"normal", "zeros", "onehot"} <= words["inputs"]
+    assert "file" not in words["inputs"]  # it needs a path
+    assert "upstream" in words["loss"]
+    assert "none" in words["clip"] & words["spectrum"] & words["figures"] & words["checkpoint"]
+    assert "number" in {form.get("type") for form in forms("clip")}
+    assert {"integer", "array"} <= {form.get("type") for form in forms("seeds")}
+
+
+def test_the_schema_has_every_cells_own_options() -> None:
+    """One closed object for each cell, told apart by `type`."""
+    objects = {f["properties"]["type"]["const"]: f for f in forms("cell") if f["type"] == "object"}
+    assert set(objects) == set(CELLS)
+    assert all(form["additionalProperties"] is False for form in objects.values())
+    assert all("type" in form["required"] for form in objects.values())
+    assert objects["rnn"]["properties"]["activation"]["enum"] == ["tanh", "relu", "sigmoid"]
+
+
+def test_the_schema_has_the_bounds() -> None:
+    """In JSON Schema's own words, so that editors see them."""
+    properties = schema()["properties"]
+    assert properties["seq_len"]["minimum"] == 1
+    assert properties["weight_scale"]["minimum"] == 0
+    clip = next(form for form in forms("clip") if form.get("type") == "object")
+    assert clip["properties"]["threshold"]["exclusiveMinimum"] == 0
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_starter_loads_and_its_comments_are_the_defaults(cell: str, load_text: LoadText) -> None:
+    """It opens with a question; uncommenting a line changes nothing but names and sizes."""
+    text = starter(cell)
+    assert re.match(r"# [^\n]*\?", text)
+    assert max(map(len, text.split("\n"))) <= 120
+    config = load_text(text).config
+    assert config.cell.type == cell
+    settings = re.findall(r"^# (\w+: .*)$", text, re.MULTILINE)
+    keys = {setting.partition(":")[0] for setting in settings}
+    assert keys | {"cell", "weight_scale", "seq_len", "clip"} == set(Config.model_fields)
+    kept = {"name": None, "hidden_size": None, "input_size": None}
+    for setting in settings:
+        top = text if not setting.startswith("cell") else text.replace(f"\ncell: {cell} ", "\n# ")
+        full = load_text(f"{top}\n{setting}\n").config
+        assert full.model_copy(update=kept) == config
+
+
+def test_an_unknown_starter_is_refused() -> None:
+    """With the nearest name."""
+    with pytest.raises(GradlabError, match=r"^unknown cell 'lsmt' \(did you mean 'lstm'\?\)"):
+        starter("lsmt")
