@@ -66,7 +66,8 @@ def perform(
         record = run(spec, progress)
         source = loaded.source.path
         origin = provenance(command, started, source.parent if source else Path.cwd())
-        write(staging, record, dump(config, place.folder.path), origin)
+        named = config.model_copy(update={"name": loaded.name})
+        write(staging, record, dump(named, place.folder.path), origin)
         formats = config.figures.formats if draw else ()
         drawn = figures.save(record, staging.path, formats, config.figures.dpi)
         _write_report(staging, record, loaded.name, drawn)

@@ -10,7 +10,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
-| gate_mean, gate_slope, gate_saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
+| gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | clip_scale | (R, N) | factor of a step clip |
 | weight_singular_values | (R, gates, H) | of the recurrent blocks |
 | weight_spectral_radius | (R, gates) | of the recurrent blocks |

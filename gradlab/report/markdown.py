@@ -24,10 +24,10 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
     parts += [f"> Note: {escape(caveat)}" for caveat in record.summary["caveats"]]
     parts += [f"![{escape(alt)}]({path.name})" for path, alt in figures if path.suffix != ".pdf"]
     parts += [render(numbers(record)), render(norms_by_lag(record))]
-    parts += [
+    parts.append(
         "All numbers are in summary.json and steps.csv, the arrays in record.npz; "
         "config.yaml runs again."
-    ]
+    )
     return "\n\n".join(parts) + "\n"
 
 

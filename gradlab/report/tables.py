@@ -30,7 +30,10 @@ def norms_by_lag(record: Record) -> Table:
         lags = np.unique(np.append(lags, np.geomspace(LAGS[-1], last, 3).astype(int)))
     rows = {int(np.argmin(np.abs(record["t"] - (last - lag)))) for lag in lags}
     parts = record.names["parts"]
-    header = ("steps back", *(f"|dL/d{part}|" for part in parts), "left", "seeds: min", "max")
+    over_seeds = {"left": np.median, "min": np.min, "max": np.max}
+    if len(record["seeds"]) == 1:
+        over_seeds = {"left": np.median}
+    header = ("steps back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
     curves = {part: record[f"log10_grad_norm_{part}"] for part in parts}
     with np.errstate(invalid="ignore"):  # -inf - -inf: nothing left of nothing
         ratio = curves["h"] - curves["h"][:, [int(np.argmin(np.abs(record["t"] - last)))]]
@@ -38,9 +41,12 @@ def norms_by_lag(record: Record) -> Table:
     for row in sorted(rows, reverse=True):
         cells = [f"{last - int(record['t'][row])}"]
         cells += [_log(np.median(curves[part][:, row])) for part in parts]
-        cells += [_log(f(ratio[:, row])) for f in (np.median, np.min, np.max)]
+        cells += [_log(f(ratio[:, row])) for f in over_seeds.values()]
         body.append(tuple(cells))
-    return Table("Gradient norms, median over seeds", header, tuple(body))
+    title = "Gradient norms" + (
+        ", median over seeds; what is left of them" if len(over_seeds) > 1 else ""
+    )
+    return Table(title, header, tuple(body))
 
 
 def _log(log10: float) -> str:

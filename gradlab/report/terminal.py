@@ -25,7 +25,7 @@ PIPED_WIDTH = 80
 
 
 def console(file: IO[str] | None = None) -> Console:
-    """A console on stdout (or file): as wide as the terminal; when piped, 80 columns, no colours."""
+    """A console on stdout (or file): as wide as the terminal; piped, 80 columns, no colours."""
     file = file or sys.stdout
     return Console(
         file=file, width=None if file.isatty() else PIPED_WIDTH, highlight=False, emoji=False

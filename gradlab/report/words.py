@@ -52,7 +52,7 @@ def _weights(summary: dict[str, Any]) -> str:
     by_gate = summary["sigma_max_by_gate"]
     if len(by_gate) > 1:
         text += " (the largest of the gates " + ", ".join(by_gate) + ")"
-    return text + ", mean over seeds."
+    return text + "."
 
 
 def _factors(record: Record) -> str:
@@ -64,6 +64,8 @@ def _factors(record: Record) -> str:
     share = f"{saturated:.0%} of the units saturated"
     if len(gates) == 1:
         (gate,) = gates.values()
+        if gate["slope"] == 1:
+            return "Activation: phi' is at its maximum everywhere."
         return f"Activation: phi' is on average {gate['slope']:.2f} of its maximum; {share}."
     means = ", ".join(f"{name} {gate['mean']:.2f}" for name, gate in gates.items())
     return f"Gates: mean values {means}; {share}."
@@ -105,10 +107,10 @@ def travelled(record: Record) -> int:
 
 
 def power(log10: float | None) -> str:
-    """10**log10 for reading: 0.93, 204, 1.3e-13, 2e+493."""
+    """10**log10 for reading: 0.93, 204, 1.3e-13, 2.0e+493."""
     if log10 is None:
         return "0"
-    if abs(log10) < 3:
+    if abs(log10) < 4:
         return plain(10**log10)
     exponent = math.floor(log10)
     mantissa = f"{10 ** (log10 - exponent):.1f}"
@@ -118,10 +120,10 @@ def power(log10: float | None) -> str:
 
 
 def plain(value: float | None) -> str:
-    """Three significant digits."""
+    """Three significant digits, or all before the point."""
     if value is None:
         return "-"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.4g}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def signed(value: float | None) -> str:

@@ -64,8 +64,10 @@ BELOW_CELL = [
     (
         "init: {file: a.npz, bias: 1, recurrent: normal}",
         [
-            "2:21: init.bias cannot be given with init.file, which has the weights; "
-            "remove bias, recurrent"
+            (
+                "2:21: init.bias cannot be given with init.file, which has the weights; "
+                "remove bias, recurrent"
+            )
         ],
     ),
     (

@@ -75,8 +75,10 @@ TEXTS = [
     (
         "cell: rnn\n---\ncell: lstm\n",
         [
-            "run.yaml:2:1: a second document starts here; a config is one document: "
-            "remove the line ---"
+            (
+                "run.yaml:2:1: a second document starts here; a config is one document: "
+                "remove the line ---"
+            )
         ],
     ),
     (
@@ -114,8 +116,10 @@ TEXTS = [
     (
         "cell: rnn".encode("utf-16"),
         [
-            "run.yaml:1:1: byte 0xff (number 0) is not UTF-8; "
-            "the file looks like UTF-16: save it as UTF-8"
+            (
+                "run.yaml:1:1: byte 0xff (number 0) is not UTF-8; "
+                "the file looks like UTF-16: save it as UTF-8"
+            )
         ],
     ),
     (
@@ -127,8 +131,10 @@ TEXTS = [
     (
         "cell: !!python/object/apply:os.system [ls]\n",
         [
-            "run.yaml:1:7: the tag '!!python/object/apply:os.system' is not allowed; "
-            "a config is plain data"
+            (
+                "run.yaml:1:7: the tag '!!python/object/apply:os.system' is not allowed; "
+                "a config is plain data"
+            )
         ],
     ),
     ("cell: !mine x\n", ["run.yaml:1:7: the tag '!mine' is not allowed; a config is plain data"]),
@@ -240,10 +246,8 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("rnn_exploding.yaml").write_text("cell: rnn\n")
     Path("large.yaml").write_bytes(b"#" * (2**20 + 1))
     refused = {
-        (
-            "rnn_explode.yaml": "rnn_explode.yaml: there is no such file "
-            "(did you mean 'rnn_exploding.yaml'?)"
-        ),
+        "rnn_explode.yaml": "rnn_explode.yaml: there is no such file "
+        "(did you mean 'rnn_exploding.yaml'?)",
         "nowhere/a.yaml": "nowhere/a.yaml: there is no such file",
         ".": ".: this is a folder; name a YAML file in it",
         "large.yaml": "large.yaml: larger than 1 MiB; a config has a few lines",
