@@ -1,5 +1,4 @@
-"""Backpropagation through time: the adjoint recurrence delta_{t-1} = J_t^T delta_t +
-dL_{t-1}/ds_{t-1}.
+"""Backpropagation through time:  delta_{t-1} = J_t^T delta_t + dL_{t-1}/ds_{t-1}.
 
 `sweep` goes from t = T down to 0 in blocks of steps and yields each block with what was found
 there; who needs what (norms, gradients of the parameters, singular values) takes it from the block.
@@ -73,21 +72,41 @@ def _block(
     states = segment.states[steps.start : steps.stop + 1]
     local = cell.linearize(p, states[:-1], segment.activations[steps], states[1:])
     descent = _Descent(cell, p, local, segment.t0 + steps.start, len(states) - 1, loss, clip)
-    if not descent.run(top, eager=clip is not None):
-        descent.run(top, eager=True)
+    way = descent.run(top, eager=clip is not None)
+    unsafe = _unsafe(way.delta)
+    if unsafe.any() and clip is None:
+        # only for the members that need it: a member's bits do not depend on its neighbours
+        way = _replace(way, descent.run(top, eager=True), unsafe)
     return Block(
         descent.t0,
         local,
-        Scaled(descent.delta, descent.exponent),
-        Scaled(descent.cotangents, descent.frame),
-        descent.clip_scale,
+        Scaled(way.delta, way.exponent),
+        Scaled(way.cotangents, way.frame),
+        way.clip_scale,
         segment,
         steps,
     )
 
 
+class _Way(NamedTuple):
+    """delta through the n steps of a block."""
+
+    delta: Array  # (n + 1, R, D, B)
+    exponent: Exponents  # (n + 1, R) of delta
+    cotangents: Array  # (n, R, A', B)
+    frame: Exponents  # (n, R) exponent of the cotangents
+    clip_scale: Array  # (n + 1, R)
+
+
+def _replace(way: _Way, other: _Way, members: Array) -> _Way:
+    """`way` with those members (a mask (R,)) taken from `other`."""
+    for mine, theirs in zip(way, other, strict=True):
+        mine[:, members] = theirs[:, members]
+    return way
+
+
 class _Descent:
-    """delta through the n steps of one block."""
+    """What goes from the top of a block to its bottom."""
 
     def __init__(
         self,
@@ -102,28 +121,26 @@ class _Descent:
         self.cell, self.p, self.t0, self.n, self.loss, self.clip = cell, p, t0, n, loss, clip
         self.at_step = [type(local)(*fields) for fields in zip(*local, strict=True)]
 
-    def run(self, top: _State, eager: bool) -> bool:
-        """Fill delta, cotangents and their exponents; False when the safe range was left."""
-        R, D, B = top.delta.shape
-        self.delta = np.empty((self.n + 1, R, D, B), top.delta.dtype)
-        self.exponent = np.empty((self.n + 1, R), np.int64)
-        self.frame = np.empty((self.n, R), np.int64)
-        self.clip_scale = np.ones((self.n + 1, R))
+    def run(self, top: _State, eager: bool) -> _Way:
+        """Pull delta through the steps; eager: rescale at every step, not only at the top."""
+        R, n = len(top.delta), self.n
+        delta = np.empty((n + 1, *top.delta.shape), top.delta.dtype)
+        exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
+        cotangents, clip_scale = [], np.ones((n + 1, R))
         state = _State(*renormalize(*top)) if eager else _within_window(top)
-        self.delta[self.n], self.exponent[self.n] = state
-        for k in range(self.n - 1, -1, -1):
+        delta[n], exponent[n] = state
+        for k in range(n - 1, -1, -1):
             if self.clip is not None:
-                delta, exponent, self.clip_scale[k + 1] = self.clip(*state)
-                state = _State(delta, exponent)
+                clipped, e, clip_scale[k + 1] = self.clip(*state)
+                state = _State(clipped, e)
             g, cotangent = self.cell.vjp(self.p, self.at_step[k], state.delta)
-            if k == self.n - 1:
-                self.cotangents = np.empty((self.n, *cotangent.shape), cotangent.dtype)
-            self.cotangents[k], self.frame[k] = cotangent, state.exponent
+            cotangents.append(cotangent)
+            frame[k] = state.exponent
             state = _inject(_State(g, state.exponent), self.loss.at(self.t0 + k))
             if eager:
                 state = _State(*renormalize(*state))
-            self.delta[k], self.exponent[k] = state
-        return eager or _safe(self.delta)
+            delta[k], exponent[k] = state
+        return _Way(delta, exponent, np.stack(cotangents[::-1]), frame, clip_scale)
 
 
 def _inject(state: _State, dh: Array | None) -> _State:
@@ -154,10 +171,14 @@ def _within_window(state: _State) -> _State:
     return _State(shift(state.delta, -k), state.exponent + k)
 
 
-def _safe(delta: Array) -> bool:
-    """No norm outside 2^(+-half of the exponent range), and no zero that is only an underflow."""
+def _unsafe(delta: Array) -> Array:
+    """Which members (R,) of delta (n + 1, R, D, B) had a norm outside 2^(+-half of the exponent
+    range), or a norm of zero that is only an underflow.
+    """
     square, size = _norm_exponents(delta)
     limit = np.finfo(delta.dtype).maxexp // 2 - 8
     zero = square == 0
-    inside = np.isfinite(square) & (np.abs(size) < limit)
-    return bool(np.all(inside | zero)) and not (zero.any() and delta[zero].any())
+    outside = ~np.isfinite(square) | (~zero & (np.abs(size) >= limit))
+    if zero.any():
+        outside[zero] = delta[zero].any(axis=(-1, -2))
+    return outside.any(axis=0)

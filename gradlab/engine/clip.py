@@ -39,10 +39,11 @@ def global_norm(gradients: Mapping[str, Scaled]) -> Scaled:
 def clip_by_global_norm(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
     """Scale all gradients of a member by threshold / (norm + 1e-6) where that is below 1."""
     before = global_norm(gradients)
-    factor, frame = _rate(before, threshold)
+    rate = _rate(before, threshold)
+    factor, frame = _applied(rate)
     clipped = {name: _times(g, factor, frame) for name, g in gradients.items()}
-    rate = np.ldexp(threshold / _plus_epsilon(before), -_small(before.exponent))
-    return Clipped(clipped, before, rate, global_norm(clipped))
+    with np.errstate(under="ignore"):
+        return Clipped(clipped, before, shift(rate[0], -rate[1]), global_norm(clipped))
 
 
 def clip_by_value(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
@@ -70,31 +71,35 @@ class StepClip:
     def __call__(self, delta: Array, exponent: Exponents) -> tuple[Array, Exponents, Array]:
         """delta (R, D, B) with its exponent (R,), clipped, and the scale (R,) that was applied."""
         before = norm(Scaled(delta, exponent))
-        factor, frame = _rate(before, self.threshold)
+        factor, frame = _applied(_rate(before, self.threshold))
         clipped = _times(Scaled(delta, exponent), factor, frame)
-        applied = np.ldexp(factor, -_small(frame))
-        return clipped.mantissa, clipped.exponent, applied
+        with np.errstate(under="ignore"):
+            return clipped.mantissa, clipped.exponent, shift(factor, -frame)
 
 
 def _rate(before: Scaled, threshold: float) -> tuple[Array, Exponents]:
-    """The factor to apply as m * 2**-frame, so that it does not underflow; 1 where nothing is to
-    be done.
+    """threshold / (norm + 1e-6) as m * 2**-frame, so that it does not underflow; never NaN.
+
+    1 for a norm that is not finite: there is nothing to scale.
     """
-    m = threshold / _plus_epsilon(before)
-    applies = (before.mantissa > 0) & (np.log2(m) < before.exponent)
-    return np.where(applies, m, 1.0), np.where(applies, before.exponent, 0)
+    finite = np.isfinite(before.mantissa)
+    frame = np.where(finite, np.maximum(before.exponent, 0), 0)
+    mantissa = np.where(finite, before.mantissa, 0.0)
+    with np.errstate(under="ignore"):
+        norm_plus = shift(mantissa, before.exponent - frame) + shift(
+            np.full_like(mantissa, EPSILON), -frame
+        )
+    return np.where(finite, threshold / norm_plus, 1.0), frame
 
 
-def _plus_epsilon(before: Scaled) -> Array:
-    """Mantissa of norm + 1e-6 in the frame of the norm."""
-    with np.errstate(over="ignore", under="ignore"):
-        return before.mantissa + np.ldexp(EPSILON, -_small(before.exponent))
+def _applied(rate: tuple[Array, Exponents]) -> tuple[Array, Exponents]:
+    """The rate where it is below 1, else 1."""
+    m, frame = rate
+    acts = np.log2(m) < frame
+    return np.where(acts, m, 1.0), np.where(acts, frame, 0)
 
 
 def _times(g: Scaled, factor: Array, frame: Exponents) -> Scaled:
     tail = (1,) * (g.mantissa.ndim - 1)
-    return Scaled(g.mantissa * factor.reshape(-1, *tail), g.exponent - frame)
-
-
-def _small(exponent: Exponents) -> np.ndarray:
-    return np.clip(exponent, -5000, 5000).astype(np.int32)
+    scale = factor.astype(g.mantissa.dtype).reshape(-1, *tail)
+    return Scaled(g.mantissa * scale, g.exponent - frame)

@@ -110,22 +110,29 @@ def _record(
     high = int(np.searchsorted(wanted.rows, block.t0 + n, side="right"))
     at = slice(low, high)
     k = wanted.rows[at] - block.t0  # index into delta
-    delta = Scaled(block.delta.mantissa[k], block.delta.exponent[k])
+    if len(k) == 0:
+        return
+    delta = Scaled(block.delta.mantissa[_index(k)], block.delta.exponent[_index(k)])
     parts = _norms(delta.mantissa, len(trajectory.cell.STATE))
     for index, name in enumerate(trajectory.cell.STATE):
         _put(out.norms[name], at, Scaled(parts[..., index], delta.exponent))
     out.clip_scale[at] = block.clip_scale[k]
-    if len(k) and k[0] == 0:  # no step leads to s_0
+    if k[0] == 0:  # no step leads to s_0
         at, k = slice(low + 1, high), k[1:]
         delta = Scaled(delta.mantissa[1:], delta.exponent[1:])
     if len(k):
-        _record_steps(trajectory, block, k - 1, delta, shares, at, out)
+        _record_steps(trajectory, block, _index(k - 1), delta, shares, at, out)
+
+
+def _index(k: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """The same elements; as a slice, which copies nothing, where they are neighbours."""
+    return slice(int(k[0]), int(k[-1]) + 1) if k[-1] - k[0] == len(k) - 1 else k
 
 
 def _record_steps(
     trajectory: Trajectory,
     block: Block,
-    k: NDArray[np.int64],
+    k: NDArray[np.int64] | slice,
     delta: Scaled,
     shares: tuple[Share, ...],
     at: slice,
@@ -161,8 +168,8 @@ def _first(local: Any) -> Any:
 
 def _mean(a: Array) -> Array:
     """Mean over units and sequences, each row contiguous: the same bits for any ensemble."""
-    flat = np.ascontiguousarray(a, dtype=float)
-    return flat.reshape(*flat.shape[:-2], -1).mean(axis=-1)
+    flat = np.ascontiguousarray(a).reshape(*a.shape[:-2], -1)
+    return flat.mean(axis=-1, dtype=float)
 
 
 def _put(target: Scaled, at: slice, value: Scaled) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell, Share
 from gradlab.engine.backward import Block
-from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
+from gradlab.engine.scaled import Exponents, Scaled, add, hypot, norm, renormalize, shift
 from gradlab.nonlinearity import Array
 
 # Gram's relative error is about B eps ||A||^2 ||C||^2 / ||A C^T||^2: below 1e-12 above this ratio
@@ -55,11 +55,7 @@ class ParameterGradients:
                 continue  # a bias that this network does not have
             left = shift(share.left, frame - top)  # steps far below the top vanish, as they must
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                self._put(share, Scaled(_summed(left, share.right), top))
-                # a product beyond float range: large states. Take their size out first.
-                total = self.total[share.tensor]
-                if not np.isfinite(total.mantissa).all():
-                    self._put(share, _summed_safely(left, share.right, top))
+                self._put(share, _term(left, share.right, top))
 
     def _put(self, share: Share, term: Scaled) -> None:
         total = self.total[share.tensor]
@@ -87,24 +83,52 @@ def _columns(a: Array) -> Array:
     return a.transpose(1, 2, 0, 3).reshape(R, rows, n * B)
 
 
-def _summed_safely(left: Array, right: Array | None, frame: Exponents) -> Scaled:
-    left, left_exponent = renormalize(left.swapaxes(0, 1), frame)
-    if right is None:
-        return Scaled(_summed(left.swapaxes(0, 1), None), left_exponent)
-    right, exponent = renormalize(right.swapaxes(0, 1), left_exponent)
-    return Scaled(_summed(left.swapaxes(0, 1), right.swapaxes(0, 1)), exponent)
+def _term(left: Array, right: Array | None, frame: Exponents) -> Scaled:
+    """The sum with the exponents frame (R,).
+
+    Where states are so large or small that a product leaves the float range, their size is taken
+    out first; that is rare, so it is looked at afterwards.
+    """
+    total, exponent = _summed(left, right), frame.copy()
+    if right is not None:
+        for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
+            a, e = renormalize(left[None, :, r], frame[r : r + 1])
+            b, exponent[r : r + 1] = renormalize(right[None, :, r], e)
+            total[r] = _summed(a[0][:, None], b[0][:, None])[0]
+    return Scaled(total, exponent)
+
+
+def _out_of_range(a: Array) -> Array:
+    """Which rows of a (..., n) hold something not finite, or only what may have underflowed."""
+    top = np.abs(a).max(axis=-1)
+    return ~np.isfinite(top) | (top < 2.0 ** (np.finfo(a.dtype).minexp // 2))
 
 
 def share_norms(
-    shares: tuple[Share, ...], tensor: str, frame: Exponents, k: NDArray[np.int64]
+    shares: tuple[Share, ...], tensor: str, frame: Exponents, k: NDArray[np.int64] | slice
 ) -> Scaled:
-    """Norm of the term of each of the steps k of a block in dL/d(tensor): (len(k), R)."""
-    square = np.zeros((len(k), frame.shape[1]))
-    for share in shares:
-        if share.tensor == tensor and share.right is not None:
-            left, right = share.left[k].astype(float), share.right[k].astype(float)
-            square = square + _squared_norm(left, right)
-    return Scaled(np.sqrt(square), frame[k])
+    """Norm of the term of each of the steps k of a block in dL/d(tensor): (number of k, R)."""
+    square = np.zeros(frame[k].shape)
+    exponent = frame[k].copy()
+    terms = [
+        (share.left[k].astype(float, copy=False), share.right[k].astype(float, copy=False))
+        for share in shares
+        if share.tensor == tensor and share.right is not None
+    ]
+    for left, right in terms:
+        square += _squared_norm(left, right)
+    for at in zip(*np.nonzero(_out_of_range(square[..., None])), strict=True):
+        scaled = [_product_norm(left[at], right[at], frame[k][at]) for left, right in terms]
+        total = hypot(scaled) if scaled else Scaled(np.zeros(1), exponent[at][None])
+        square[at], exponent[at] = total.mantissa[0] ** 2, total.exponent[0]
+    return Scaled(np.sqrt(square), exponent)
+
+
+def _product_norm(left: Array, right: Array, exponent: np.int64) -> Scaled:
+    """||left right^T||_F of one step of one member, for operands of any size: (1,)."""
+    a, e = renormalize(left[None], np.array([exponent]))
+    b, e = renormalize(right[None], e)
+    return norm(Scaled(a @ b.swapaxes(-1, -2), e))
 
 
 def _squared_norm(left: Array, right: Array) -> Array:

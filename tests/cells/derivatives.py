@@ -67,7 +67,7 @@ class Point(NamedTuple):
 
 
 def variants(cell: Cell) -> Iterator[Any]:
-    """Every combination of the options that are a choice among names; the others at their default."""
+    """Every combination of the options that are a choice among names, the others by default."""
     hints = get_type_hints(cell.Options)
     choices = {
         f.name: get_args(hints[f.name])
@@ -195,7 +195,7 @@ def with_vjp(cell: Cell, vjp: Callable[..., tuple[Array, Array]]) -> Any:
 
 
 def analyticity_error(at: Point) -> float:
-    """Complex step against central difference along one random direction of state, input and tensors.
+    """Complex step against central difference, along one random direction of everything.
 
     Relative to the largest entry of the derivative. A `step` that drops an imaginary part (through
     abs, max, a comparison) gives a wrong complex step, and only a real difference can tell.

@@ -1,4 +1,4 @@
-"""The reference gradients (tests/reference/README.md), in gradlab's layout: columns are sequences."""
+"""The reference gradients (tests/reference/README.md), columns as gradlab has them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Every cell once more, with loops over units and plain floats, written from the papers' equations.
 
-PyTorch's documentation is the source of the gate order and of the place of the two biases. Nothing is
-shared with gradlab: neither the nonlinearities nor the packing. Each function takes the tensors of one
-member (nested lists), the state and the input of one sequence, and returns the new state.
+PyTorch's documentation is the source of the gate order and of the place of the two biases.
+Nothing is shared with gradlab: neither the nonlinearities nor the packing. Each function takes
+the tensors of one member (nested lists), the state and the input of one sequence, and returns the
+new state.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def lstm(w: Tensors, s: Vector, x: Vector, options: Any) -> list[float]:
 
 
 def gru(w: Tensors, h: Vector, x: Vector, options: Any) -> list[float]:
-    """torch.nn.GRU, rows r, z, n: n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h_t = (1-z) n + z h"""
+    """torch.nn.GRU, rows r, z, n: n = tanh(W_in x + b_in + r (W_hn h + b_hn)), (1-z) n + z h"""
     H = len(h)
     new = []
     for j in range(H):

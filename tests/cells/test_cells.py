@@ -54,8 +54,8 @@ def test_step_is_the_equation(variant: str, size: tuple[int, int, int], regime: 
         for b in range(s.shape[-1]):
             h, x = at.s_prev[r, :, b].tolist(), at.x[r, :, b].tolist()
             expected = np.array(loop(tensors, h, x, at.options))
-            # a pre-activation is a sum of at most 12 terms of the size of the regime, so it is off by
-            # at most 12 eps times that, and no phi has a slope above 1
+            # a pre-activation is a sum of at most 12 terms of the size of the regime, so it is off
+            # by at most 12 eps times that, and no phi has a slope above 1
             tolerance = 12 * 2.2e-16 * max(1.0, 4 * REGIMES[regime]) * 4
             assert largest(s[r, :, b] - expected) < tolerance
 

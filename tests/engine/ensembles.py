@@ -72,9 +72,7 @@ class Ensemble:
         """delta_0 .. delta_T: mantissa (T + 1, R, D, B), exponent (T + 1, R)."""
         trajectory = self.forward()
         R, D, B = self.s0.shape
-        found = Scaled(
-            np.full((self.T + 1, R, D, B), np.nan), np.zeros((self.T + 1, R), np.int64)
-        )
+        found = Scaled(np.full((self.T + 1, R, D, B), np.nan), np.zeros((self.T + 1, R), np.int64))
         for block in sweep(trajectory, self.injection, self.clip):
             n = len(block.delta.mantissa)
             found.mantissa[block.t0 : block.t0 + n] = block.delta.mantissa
@@ -150,7 +148,7 @@ def value(a: Scaled) -> Array:
 
 
 def canonical(a: Scaled) -> Array:
-    """The value as (mantissa in [1/2, 1), exponent): the same pair for the same value in any frame."""
+    """The value as (mantissa in [1/2, 1), exponent): one pair for one value, in any frame."""
     tail = (1,) * (a.mantissa.ndim - a.exponent.ndim)
     m, e = np.frexp(a.mantissa)
     whole = e + a.exponent.reshape(a.exponent.shape + tail)
@@ -159,7 +157,7 @@ def canonical(a: Scaled) -> Array:
 
 
 def everything(found: Gradients) -> dict[str, Array]:
-    """All that a backward pass records, by name; member axis named in `MEMBER_AXIS`."""
+    """All that a backward pass records, by name; `member_axis` says where the members are."""
     out = {f"norm {name}": canonical(a) for name, a in found.norms.items()}
     out["weight norm"] = canonical(found.weight_norm)
     out |= {f"d {name}": canonical(a) for name, a in found.parameters.items()}

@@ -1,11 +1,11 @@
 """Cases whose answer is known in closed form.
 
 Claims:
-- Linear cell, W = g Q with Q orthogonal: the norm at t is g^(T-t) times that at T, every singular value
-  of every step is g.
+- Linear cell, W = g Q with Q orthogonal: the norm at t is g^(T-t) times that at T, every singular
+  value of every step is g.
 - The textbook's lists (numpy's legacy seed 3, ones((2, 3))), twenty steps and 5000.
 - Singular values and spectral radius of that matrix.
-- A Jordan block with eigenvalue 0.99: growth by 10^17 before the decay that the eigenvalue promises.
+- A Jordan block with eigenvalue 0.99: growth by 10^9 before the decay that the eigenvalue promises.
 - The forward pass overflows at the step where it must, only in the member where it must.
 - A dead ReLU has a gradient of exactly zero: log10 is -inf, which no underflow ever gives.
 """
@@ -86,7 +86,11 @@ def exact_textbook_log10(scale: float, T: int) -> float:
     W = [[Fraction(w) for w in row] for row in TEXTBOOK[0 if scale == 1 else 1]["Wh"]]
     unit = 2**60
     whole = [[int(w * unit) for w in row] for row in W]
-    assert all(Fraction(n, unit) == w for a, b in zip(whole, W, strict=True) for n, w in zip(a, b, strict=True))
+    assert all(
+        Fraction(n, unit) == w
+        for a, b in zip(whole, W, strict=True)
+        for n, w in zip(a, b, strict=True)
+    )
     d = [1, 1, 1]
     for _ in range(T):
         d = [sum(w * v for w, v in zip(row, d, strict=True)) for row in whole]
@@ -108,8 +112,13 @@ def test_textbook_spectrum() -> None:
         assert sigma.shape == (1, 1, 3) and radius.shape == (1, 1)
         assert np.allclose(sigma[0, 0], case["sigma"], rtol=1e-13, atol=0)  # condition 15
         assert np.isclose(radius[0, 0], case["abs_eig_max"], rtol=1e-13, atol=0)
-    assert np.abs(weight_spectrum(CELLS["linear"], np.array(TEXTBOOK[0]["Wh"])[None])[0]
-                  - [2.65942893, 0.61006697, 0.17776304]).max() < 5e-9  # the text prints 8 digits
+    assert (
+        np.abs(
+            weight_spectrum(CELLS["linear"], np.array(TEXTBOOK[0]["Wh"])[None])[0]
+            - [2.65942893, 0.61006697, 0.17776304]
+        ).max()
+        < 5e-9
+    )  # the text prints 8 digits
 
 
 def test_spectrum_of_packed_gates_is_gate_by_gate() -> None:

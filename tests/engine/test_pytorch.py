@@ -1,9 +1,9 @@
 """PyTorch itself as the judge, where it is installed: larger sizes than the files hold.
 
-Claims: for H=33, I=20, B=5, T=50 in float64, the norms of h_t.grad and c_t.grad at every step and the
-gradients of all parameters agree to 1e-10 (fifty steps whose rounding errors are carried along by
-Jacobians of norm above 1). Weights are small enough that nothing saturates: there PyTorch's
-1 - tanh^2 would not be the judge.
+Claims: for H=33, I=20, B=5, T=50 in float64, the norms of h_t.grad and c_t.grad at every step and
+the gradients of all parameters agree to 1e-10 (fifty steps whose rounding errors are carried
+along by Jacobians of norm above 1). Weights are small enough that nothing saturates: there
+PyTorch's 1 - tanh^2 would not be the judge.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The gradients of PyTorch's autograd, from files: every cell, two losses.
 
-Claims: states, norms of dL/dh_t and dL/dc_t (h held fixed, and with its path through h_t), dL/ds_0, the
-gradients of all parameters, and the norm of the share of every step in dL/dW_hh are those of PyTorch.
-The loss at every step is a cross-entropy, so what enters at each step differs from step to step.
+Claims: states, norms of dL/dh_t and dL/dc_t (h held fixed, and with its path through h_t),
+dL/ds_0, the gradients of all parameters, and the norm of the share of every step in dL/dW_hh are
+those of PyTorch. The loss at every step is a cross-entropy, so what enters at each step differs
+from step to step.
 
-Tolerance 1e-12: PyTorch orders its sums differently, over seven steps of size one; both sides are then
-some tens of eps apart.
+Tolerance 1e-12: PyTorch orders its sums differently, over seven steps of size one; both sides are
+then some tens of eps apart.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def within(a: Array, b: Any) -> bool:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", AUTOGRAD)
 def test_states(variant: str, loss: str) -> None:
-    ensemble, data, expected = ensemble_of(variant, loss)
+    ensemble, _, expected = ensemble_of(variant, loss)
     states = ensemble.forward().last.states[1:, 0]
     for name, part in zip(
         ensemble.cell.STATE, np.split(states, len(ensemble.cell.STATE), axis=1), strict=True
@@ -84,7 +85,7 @@ def test_states(variant: str, loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", AUTOGRAD)
 def test_norms_of_the_state_gradients(variant: str, loss: str) -> None:
-    ensemble, data, expected = ensemble_of(variant, loss)
+    ensemble, _, expected = ensemble_of(variant, loss)
     found: Gradients = ensemble.gradients()
     files = {"h": "grad_h", "c": "grad_c_state", "c_total": "grad_c_total"}
     assert set(found.norms) == {ours for ours, theirs in files.items() if theirs in expected}
@@ -110,7 +111,7 @@ def test_every_entry_of_the_state_gradients(variant: str, loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", AUTOGRAD)
 def test_gradients_of_the_parameters(variant: str, loss: str) -> None:
-    ensemble, data, expected = ensemble_of(variant, loss)
+    ensemble, _, expected = ensemble_of(variant, loss)
     found = ensemble.gradients().parameters
     assert set(found) == set(TENSORS)
     for ours, theirs in TENSORS.items():
@@ -120,7 +121,7 @@ def test_gradients_of_the_parameters(variant: str, loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", AUTOGRAD)
 def test_share_of_every_step_in_the_weight_gradient(variant: str, loss: str) -> None:
-    ensemble, data, expected = ensemble_of(variant, loss)
+    ensemble, _, expected = ensemble_of(variant, loss)
     found = ensemble.gradients().weight_norm
     assert close(value(found)[1:, 0], expected["contrib_norm"]["W_hh"])
     assert close(value(found)[1:, 0], norms(expected["contrib_W_hh"]))

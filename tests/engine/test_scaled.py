@@ -1,8 +1,8 @@
 """Numbers beyond float range, against whole-number arithmetic.
 
 Claims: norm, hypot, add and log10 are right for entries of any size, the exponents up to 2^40000
-included; a zero is -inf and stays zero; powers of two change no digit; `plain` gives what a float can
-hold and NaN elsewhere.
+included; a zero is -inf and stays zero; powers of two change no digit; `plain` gives what a float
+can hold and NaN elsewhere.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def test_not_finite_is_said_and_raises_nothing() -> None:
 
 
 def test_plain() -> None:
-    held = Scaled(np.array([0.75, 0.75, 0.75, 0.75, 0.0]), np.array([1024, 1025, -1021, -1022, -9999]))
+    held = Scaled(
+        np.array([0.75, 0.75, 0.75, 0.75, 0.0]), np.array([1024, 1025, -1021, -1022, -9999])
+    )
     # 0.75 2^1024 is below the largest float; 0.75 2^-1022 is subnormal: digits would be lost
     expected = [0.75 * 2.0**1023 * 2, np.nan, 0.75 * 2.0**-1021, np.nan, 0.0]
     assert np.array_equal(held.plain(), expected, equal_nan=True)

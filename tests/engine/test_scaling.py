@@ -2,7 +2,8 @@
 
 Claims:
 - Where a plain backward loop stays in range, every delta has its bits, though the exponent moved.
-- Growth by 2^100 and 2^700 a step, more than a block can hold unscaled, and the same decay, are right.
+- Growth by 2^100 and 2^700 a step, more than a block can hold unscaled, and the same decay, are
+  right.
 - A loss at every step, with delta far above or below 1, is added as in exact arithmetic.
 """
 
@@ -124,9 +125,7 @@ def test_a_loss_at_every_step(power: int) -> None:
     # scalar: delta_t = 1 + w + ... + w^(T-t), exactly (w^(T-t+1) - 1) / (w - 1)
     steps = 40
     w = 2.0**power
-    ensemble = linear(
-        np.full((1, 1, 1), w), np.ones((1, 1, 1)), steps, loss_at=range(1, steps + 1)
-    )
+    ensemble = linear(np.full((1, 1, 1), w), np.ones((1, 1, 1)), steps, loss_at=range(1, steps + 1))
     found = ensemble.gradients().norms["h"].log10()[1:, 0]
     for t in range(1, steps + 1):
         whole = sum(2 ** (abs(power) * k) for k in range(steps - t + 1))

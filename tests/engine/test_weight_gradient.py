@@ -1,8 +1,8 @@
 """The gradient of the weights, and the share that every step has in it.
 
 Claims:
-- The norm of a step's share is that of the explicit outer product: where the product itself is formed
-  (small H), where Gram matrices are used (H above B), and where those would cancel.
+- The norm of a step's share is that of the explicit outer product: where the product itself is
+  formed (small H), where Gram matrices are used (H above B), and where those would cancel.
 - The shares of all steps add up to the gradient.
 - States of 1e+-200 and beyond give the shares and gradients that exact arithmetic gives; a member's
   large states do not touch its neighbours.
@@ -105,7 +105,8 @@ def test_two_sequences_that_nearly_cancel(epsilon: float, H: int) -> None:
 
 
 def test_nearly_orthogonal_columns_do_not_cancel() -> None:
-    # B = 3 orthonormal columns on either side: ||A C^T||^2 = 3, with Gram matrices that are nearly I
+    # B = 3 orthonormal columns on either side: ||A C^T||^2 = 3, with Gram matrices that are nearly
+    # I
     random = np.random.default_rng(4)
     left, right = (np.linalg.qr(random.standard_normal((20, 3)))[0] for _ in range(2))
     share = Share("weight_hh", left[None, None], right[None, None])
@@ -169,7 +170,9 @@ def test_gradient_and_state_both_beyond_the_square_root_of_the_range() -> None:
     total = found.parameters["weight_hh"]
     judge = dh[0] @ h0[0].T
     log = np.log10(np.abs(total.mantissa[0])) + total.exponent[0] * log10(2)
-    assert np.abs(log - np.log10(np.abs(judge)) - 350).max() < 1e-12  # eps of 350, condition of some
+    assert (
+        np.abs(log - np.log10(np.abs(judge)) - 350).max() < 1e-12
+    )  # eps of 350, condition of some
     assert abs(found.weight_norm.log10()[1, 0] - log10(np.linalg.norm(judge)) - 350) < 1e-12
 
 
