@@ -68,6 +68,24 @@ class Spec:
     config: dict[str, Any]  # as it goes into the record
     identity: str
 
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What experiments must share to be computed together."""
+        return (
+            (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
+            (self.loss, tuple(self.loss_steps), self.values, self.sequences, tuple(self.rows)),
+            (self.dtype.name, self.checkpoint, self.tensors),
+            self.clip is not None and self.clip[1] == "step_norm",
+        )
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the network's tensors."""
+        biases = self.init.biases if isinstance(self.init, Drawn) else 2
+        names = CELLS[self.cell].shapes(self.H, self.I, biases)
+        present = self.init.tensors if isinstance(self.init, Loaded) else names
+        return tuple(name for name in names if name in present)
+
 
 def settle(config: Config) -> tuple[Config, Spec]:
     """The config with every size filled in, and its Spec.

@@ -66,7 +66,7 @@ def clip_by_value(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
 class StepClip:
     """Clip delta_t itself, over state and batch, at every step of the way down."""
 
-    threshold: float
+    threshold: float | Array  # one for all members, or (R,)
 
     def __call__(self, delta: Array, exponent: Exponents) -> tuple[Array, Exponents, Array]:
         """delta (R, D, B) with its exponent (R,), clipped, and the scale (R,) that was applied."""
@@ -77,7 +77,7 @@ class StepClip:
             return clipped.mantissa, clipped.exponent, shift(factor, -frame)
 
 
-def _rate(before: Scaled, threshold: float) -> tuple[Array, Exponents]:
+def _rate(before: Scaled, threshold: float | Array) -> tuple[Array, Exponents]:
     """threshold / (norm + 1e-6) as m * 2**-frame, so that it does not underflow; never NaN.
 
     1 for a norm that is not finite: there is nothing to scale.

@@ -1,0 +1,59 @@
+"""How an ensemble is cut so that its states and activations fit a share of the memory.
+
+Neither the size of the pieces nor checkpointing changes a bit of the result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.cells.interface import Cell
+from gradlab.engine.forward import BLOCK
+from gradlab.inputs import BLOCK as INPUT_BLOCK
+from gradlab.plan import Spec
+
+MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
+ENOUGH = 8  # members at a time that keep the per-step overhead small
+
+
+def memory_plan(cell: Cell, spec: Spec, members: int) -> tuple[int, int | None]:
+    """How many members of this shape at a time, and the steps between checkpoints.
+
+    None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
+    of s bytes and segments of c bytes a step.
+    """
+    state, kept = _bytes_per_step(cell, spec)
+    fitting = MEMORY // (kept * spec.T)
+    if spec.checkpoint == "none":
+        return _between(fitting, members), None
+    if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):
+        return _between(fitting, members), None
+    if spec.checkpoint == "auto":
+        every = int(np.sqrt(spec.T * state / kept))
+        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK else BLOCK)
+    else:
+        every = _multiple(spec.checkpoint, BLOCK)
+    fitting = int(MEMORY // (kept * min(every, spec.T) + state * spec.T / every))
+    return _between(fitting, members), every
+
+
+def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
+    """Bytes of a state, and of all that is kept of a step, for one member."""
+    tensors = {
+        name: np.zeros((1, *shape), spec.dtype)
+        for name, shape in cell.shapes(spec.H, spec.I, 2).items()
+    }
+    p = cell.init(tensors, cell.Options(**spec.options))
+    D = len(cell.STATE) * spec.H
+    s = np.zeros((1, D, 1), spec.dtype)
+    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, spec.I, 1), spec.dtype)))
+    itemsize = spec.dtype.itemsize * spec.B
+    return D * itemsize, (D + spec.I + a.shape[1]) * itemsize
+
+
+def _between(n: int, most: int) -> int:
+    return max(1, min(n, most))
+
+
+def _multiple(n: int, of: int) -> int:
+    return max(of, -(-n // of) * of)
