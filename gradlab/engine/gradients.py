@@ -117,11 +117,18 @@ def share_norms(
     ]
     for left, right in terms:
         square += _squared_norm(left, right)
-    for at in zip(*np.nonzero(_out_of_range(square[..., None])), strict=True):
-        scaled = [_product_norm(left[at], right[at], frame[k][at]) for left, right in terms]
-        total = hypot(scaled) if scaled else Scaled(np.zeros(1), exponent[at][None])
+    doubtful = _out_of_range(square[..., None])
+    if doubtful.any():  # an exact zero is none: a dead unit, the zero state before the first step
+        doubtful &= np.any([_nonzero(left) & _nonzero(right) for left, right in terms], axis=0)
+    for at in zip(*np.nonzero(doubtful), strict=True):
+        total = hypot([_product_norm(a[at], b[at], frame[k][at]) for a, b in terms])
         square[at], exponent[at] = total.mantissa[0] ** 2, total.exponent[0]
     return Scaled(np.sqrt(square), exponent)
+
+
+def _nonzero(a: Array) -> Array:
+    """Where (n, R) of a (n, R, rows, B) there is anything but zeros."""
+    return a.any(axis=(-1, -2))
 
 
 def _product_norm(left: Array, right: Array, exponent: np.int64) -> Scaled:
