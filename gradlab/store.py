@@ -87,12 +87,12 @@ def load(path: Path) -> Record:
 
 def write(folder: Folder, record: Record, config_text: str, provenance: dict[str, Any]) -> None:
     """All files of a result but the report and the figures."""
-    _put(folder.config, config_text)
-    _put(folder.record, record.to_bytes())
-    _put(folder.steps, _csv(record))
-    _put(folder.provenance, _json(provenance))
+    put(folder.config, config_text)
+    put(folder.record, record.to_bytes())
+    put(folder.steps, _csv(record))
+    put(folder.provenance, _json(provenance))
     head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
-    _put(folder.summary, _json(head | record.summary))
+    put(folder.summary, _json(head | record.summary))
 
 
 def _json(data: Any) -> str:
@@ -107,7 +107,8 @@ def _csv(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _put(path: Path, content: str | bytes) -> None:
+def put(path: Path, content: str | bytes) -> None:
+    """Write a file and flush it to the disk. Raises OSError."""
     data = content.encode() if isinstance(content, str) else content
     with path.open("wb") as file:
         file.write(data)
@@ -129,7 +130,7 @@ def staged(target: Folder) -> Iterator[Folder]:
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.path.parent))
     except OSError as error:
         raise GradlabError(
-            f"cannot write results to {str(target.path)!r}: {_reason(error)}"
+            f"cannot write results to {str(target.path)!r}: {reason(error)}"
         ) from error
     try:
         with _locked(staging):
@@ -138,13 +139,14 @@ def staged(target: Folder) -> Iterator[Folder]:
             _move(staging, target)
     except OSError as error:
         raise GradlabError(
-            f"cannot write results to {str(target.path)!r}: {_reason(error)}",
+            f"cannot write results to {str(target.path)!r}: {reason(error)}",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why the system refused, in its words."""
     return (error.strerror or str(error)).lower()
 
 

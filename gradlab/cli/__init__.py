@@ -19,6 +19,7 @@ from gradlab.cli.new import new
 from gradlab.cli.run import run
 from gradlab.cli.schema import schema
 from gradlab.cli.show import show
+from gradlab.cli.sweep import sweep
 
 HELP = """Does a recurrent cell carry a gradient? How far? Why?
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
+    "sweep": sweep,
     "show": show,
     "ls": ls,
     "new": new,

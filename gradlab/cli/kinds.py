@@ -43,11 +43,13 @@ def _cells() -> dict[str, list[str]]:
 
 
 def _documented(kind: Kind) -> dict[str, list[str]]:
-    """Name -> the first sentence of the kind's docstring."""
+    """Name -> the first paragraph of the kind's docstring."""
     from gradlab.engine.loss import LOSSES
     from gradlab.initial import INITS
     from gradlab.inputs import INPUTS
 
     tables: dict[Kind, Any] = {Kind.INITS: INITS, Kind.INPUTS: INPUTS, Kind.LOSSES: LOSSES}
     table = tables[kind]
-    return {name: [(f.__doc__ or "").strip().split("\n")[0]] for name, f in table.items()}
+    return {
+        name: [" ".join((f.__doc__ or "").split("\n\n")[0].split())] for name, f in table.items()
+    }

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, on a terminal only, and only for what takes a while."""
+"""Progress on stderr: a bar on a terminal, a line now and then when piped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from gradlab.sweepjob import Progress as Done
 
 PATIENCE = 0.5  # seconds before a bar is shown at all
 
@@ -32,3 +38,66 @@ def bar(title: str, shown: bool) -> Iterator[Callable[[float], None]]:
         yield update
     finally:
         progress.stop()
+
+
+@contextmanager
+def sweep_display(shown: bool) -> Iterator[Callable[[Done], None]]:
+    """Yields a function that shows how far a sweep is: points done, rate, time left, failures."""
+    if not shown:
+        yield lambda done: None
+    elif sys.stderr.isatty():
+        with _sweep_bar() as update:
+            yield update
+    else:
+        yield _Lines()
+
+
+@contextmanager
+def _sweep_bar() -> Iterator[Callable[[Done], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        BarColumn(None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} {task.fields[failed]}"),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None, rate="", failed="")
+
+        def update(done: Done) -> None:
+            rate = (done.done - done.before) / max(time.monotonic() - began, 1e-9)
+            failed = f"{done.failed} failed" if done.failed else ""
+            shown = f"{rate:.1f} points/s" if done.done > done.before else ""
+            progress.update(task, total=done.total, completed=done.done, rate=shown, failed=failed)
+
+        yield update
+
+
+class _Lines:
+    """A line for every task: [ 12/200] 3 failed, 00:01:10 elapsed, 00:17:30 left."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def __call__(self, done: Done) -> None:
+        elapsed = time.monotonic() - self.began
+        worked = done.done - done.before
+        left = elapsed / worked * (done.total - done.done) if worked else None
+        width = len(str(done.total))
+        parts = [f"[{done.done:{width}}/{done.total}]", f"{done.failed} failed,"]
+        parts += [f"{_clock(elapsed)} elapsed"] + ([f", {_clock(left)} left"] if left else [])
+        typer.echo("gradlab: " + " ".join(parts).replace(" ,", ","), err=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"

@@ -1,23 +1,33 @@
 """The config: YAML in, a checked and immutable Config out.
 
 Reading goes text -> nodes (`compose`) -> plain data with places (`source`) -> `overrides` ->
-`models`; what is wrong comes back through `problems`, all at once, each with its line.
+`models`; what is wrong comes back through `problems`, all at once, each with its line. The points
+of a `sweep` differ along `axes`; `spread` has their numbers, `swept` the keys that may be swept.
 """
 
+from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
 from gradlab.config.dump import dump
 from gradlab.config.loading import Loaded, default_name, from_mapping, load
 from gradlab.config.models import Config
 from gradlab.config.source import Source
+from gradlab.config.sweep import MAX_POINTS, Sweep, load_sweep, sweep_from_mapping
+from gradlab.config.sweep_dump import dump_sweep
 
 __all__ = [
+    "MAX_POINTS",
+    "Axis",
     "Config",
     "Loaded",
     "Source",
+    "Sweep",
     "default_name",
     "dump",
+    "dump_sweep",
     "from_mapping",
     "load",
+    "load_sweep",
     "schema",
     "starter",
+    "sweep_from_mapping",
 ]

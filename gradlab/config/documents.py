@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradlab.cells import CELLS
+from gradlab.config import axes
 from gradlab.config.dump import in_one_line, settings
 from gradlab.config.models import Config
 from gradlab.config.problems import guess
+from gradlab.config.sweep_section import SWEEP
 from gradlab.errors import GradlabError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,12 +29,10 @@ EXAMPLES = {  # what is absent by default, and short forms of what is long
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a config, short forms included."""
-    return {
-        "$schema": DIALECT,
-        **Config.model_json_schema(mode="validation"),
-        "title": "gradlab config",
-    }
+    """The JSON Schema (2020-12) of a config, short forms and the sweep section included."""
+    config = Config.model_json_schema(mode="validation")
+    properties = {**config["properties"], SWEEP: axes.schema()}
+    return {"$schema": DIALECT, **config, "properties": properties, "title": "gradlab config"}
 
 
 def starter(cell: str) -> str:

@@ -28,12 +28,12 @@ def dump(config: Config, folder: Path | None = None) -> str:
 
     Paths are written relative to `folder`, or as they are where it is None.
     """
-    return _yaml(settings(config, folder), None)
+    return to_yaml(settings(config, folder))
 
 
 def in_one_line(key: str, value: Any) -> str:
     """`key: value` with the value in flow style."""
-    return _yaml({key: value}, True).strip()[1:-1]
+    return to_yaml({key: value}, True).strip()[1:-1]
 
 
 def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     }
     for section, key in PATHS:
         if folder is not None and key in data[section]:
-            data[section][key] = _relative(data[section][key], folder)
+            data[section][key] = relative(data[section][key], folder)
     return data
 
 
-def _yaml(data: dict[str, Any], flow: bool | None) -> str:
+def to_yaml(data: dict[str, Any], flow: bool | None = None) -> str:
     """Flow style where `flow` is True; where it is None, only for innermost lists and mappings."""
     text: str = yaml.dump(
         data,
@@ -67,7 +67,8 @@ def _yaml(data: dict[str, Any], flow: bool | None) -> str:
     return text
 
 
-def _relative(path: str, folder: Path) -> str:
+def relative(path: str, folder: Path) -> str:
+    """The absolute path as it would be written in a config in `folder`."""
     try:
         relative = os.path.relpath(path, folder)
     except ValueError:  # another drive, on Windows

@@ -179,8 +179,12 @@ def _resolved(path: str, info: ValidationInfo) -> str:
     if not path:
         raise wanted("the path of a file")
     folder = (info.context or {}).get("folder")
-    expanded = os.path.expanduser(path)
-    return expanded if folder is None else os.path.abspath(os.path.join(folder, expanded))
+    return os.path.expanduser(path) if folder is None else absolute(path, folder)
+
+
+def absolute(path: str, folder: str) -> str:
+    """The path as it is read from a config in `folder`: ~ is the home folder."""
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(path)))
 
 
 SEEDS = BeforeValidator(_seeds)

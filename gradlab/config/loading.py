@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -55,10 +55,14 @@ def from_mapping(
 
     Raises GradlabError with all that is wrong.
     """
+    return _checked(in_python(mapping), overrides, Path.cwd() if folder is None else Path(folder))
+
+
+def in_python(mapping: Mapping[str, Any]) -> Source:
+    """The config in a Python mapping, as plain data. Raises GradlabError where it is none."""
     if not isinstance(mapping, Mapping):
         raise GradlabError(f"a config is a mapping or a path, not of type {type(mapping).__name__}")
-    source = Source("", None, _plain(mapping, ()))
-    return _checked(source, overrides, Path.cwd() if folder is None else Path(folder))
+    return Source("", None, _plain(mapping, ()))
 
 
 def default_name(loaded: Loaded) -> str:
@@ -66,8 +70,13 @@ def default_name(loaded: Loaded) -> str:
 
     What is cut off a long name is stood for by a digest.
     """
-    stem = loaded.source.path.stem if loaded.source.path else loaded.source.name or "config"
-    kept = [o for o in loaded.overrides if o.partition("=")[0].strip() != "name"]
+    return named_after(loaded.source, loaded.overrides)
+
+
+def named_after(source: Source, overrides: Sequence[str]) -> str:
+    """`default_name` of what was loaded from there."""
+    stem = source.path.stem if source.path else source.name or "config"
+    kept = [o for o in overrides if o.partition("=")[0].strip() != "name"]
     name = re.sub(r"[^\w.=,+-]|\.(?=\.)", "_", "-".join([stem, *kept])).strip(".").lstrip("-")
     if len(name) > MAX_NAME or len(name.encode()) > MAX_NAME_BYTES:
         digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST]
@@ -78,21 +87,30 @@ def default_name(loaded: Loaded) -> str:
 
 def _checked(source: Source, overrides: Sequence[str], folder: Path) -> Loaded:
     source = apply(source, overrides)
-    found: tuple[Problem, ...] = ()
+    config = validated(source.data, os.path.abspath(folder))
+    if isinstance(config, Config) and not source.problems:
+        return Loaded(config, source, tuple(overrides))
+    raise refusal(source, () if isinstance(config, Config) else config)
+
+
+def validated(data: Mapping[str, Any], folder: str) -> Config | tuple[Problem, ...]:
+    """The config that the data means, or what is wrong with it; `folder` is absolute."""
     try:
-        config = Config.model_validate(source.data, context={"folder": os.path.abspath(folder)})
+        return Config.model_validate(data, context={"folder": folder})
     except ValidationError as error:
-        found = problems(error)
+        return problems(error)
+
+
+def refusal(source: Source, found: Iterable[Problem]) -> GradlabError:
+    """The error with the problems of reading and those found later, each with its place, once."""
     unread = [p.key for p in source.problems if p.key]
-    found = tuple(p for p in found if not any(_touches(p.key, key) for key in unread))
-    if source.problems or found:
-        placed = [source.locate(p) for p in (*source.problems, *found)]
-        once = {(p.message, p.place): p for p in placed}  # an alias repeats its problems
-        raise GradlabError(*once.values()).located(source.locate)
-    return Loaded(config, source, tuple(overrides))
+    found = [p for p in found if not any(touches(p.key, key) for key in unread)]
+    placed = [source.locate(p) for p in (*source.problems, *found)]
+    once = {(p.message, p.place): p for p in placed}  # an alias repeats its problems
+    return GradlabError(*once.values()).located(source.locate)
 
 
-def _touches(key: Key, other: Key) -> bool:
+def touches(key: Key, other: Key) -> bool:
     """Whether one contains the other: a value that was not read is not also found wrong."""
     length = min(len(key), len(other))
     return key[:length] == other[:length]

@@ -14,17 +14,17 @@ from gradlab.errors import GradlabError, Key, Problem
 LAST = 2**31  # sorts after every line of a file
 
 
-def apply(source: Source, overrides: Sequence[str]) -> Source:
-    """The source with each `key=value` set, from left to right.
+def apply(source: Source, overrides: Sequence[str], first: int = 0) -> Source:
+    """The source with each `key=value` set, from left to right; `first` is the number of the first.
 
     An override that cannot be read or set becomes one of the problems of the result.
     """
     data, places, problems = copy.deepcopy(source.data), dict(source.places), list(source.problems)
-    for i, override in enumerate(overrides):
-        place = Place(f"command line, {printable(override)}", (LAST, i))
+    for i, override in enumerate(overrides, first):
+        place = place_of(override, i)
         try:
             key, new = split(override)
-            _set(data, key, new)
+            put(data, key, new)
         except GradlabError as fault:
             text, order = place
             problems += [Problem(p.message, p.key, text, order) for p in fault.problems]
@@ -34,6 +34,11 @@ def apply(source: Source, overrides: Sequence[str]) -> Source:
             places.setdefault(key[:length], place)
         places[key] = place
     return replace(source, data=data, places=places, problems=tuple(problems))
+
+
+def place_of(override: str, index: int) -> Place:
+    """The place that a problem with the override is reported at."""
+    return Place(f"command line, {printable(override)}", (LAST, index))
 
 
 def split(override: str) -> tuple[Key, Any]:
@@ -47,8 +52,11 @@ def split(override: str) -> tuple[Key, Any]:
     return key, value(text, "value")
 
 
-def _set(data: dict[str, Any], key: Key, new: Any) -> None:
-    """Sets a value in nested mappings, writing out short forms on the way."""
+def put(data: dict[str, Any], key: Key, new: Any) -> None:
+    """Sets a value in nested mappings, writing out short forms on the way.
+
+    What `data` holds is copied where it changes, never changed itself.
+    """
     if len(key) == 1:
         data[str(key[0])] = new
         return

@@ -23,7 +23,10 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "spectrum": Spectrum,
     "figures": Figures,
 }
-OTHERS = ("sweep", "train")  # sections of other commands
+OTHERS = {  # sections of other commands
+    "sweep": "this config has a 'sweep' section: use `gradlab sweep`",
+    "train": "`gradlab run` runs a single experiment; remove the section 'train'",
+}
 SHOWN = 40  # characters of a given value
 
 # pydantic's error type -> what follows "KEY must be"; the fields' own checks use the type "wanted"
@@ -93,7 +96,7 @@ def _problem(details: ErrorDetails) -> Problem:
 def _unknown_key(fault: _Fault) -> str:
     key, loc = fault.key, fault.loc
     if len(key) == 1 and key[0] in OTHERS:
-        return f"`gradlab run` runs a single experiment; remove the section '{fault.name}'"
+        return OTHERS[str(key[0])]
     known = _keys_beside(loc)
     if hint := guess(key[-1], known):
         return f"unknown key '{fault.name}'{hint}"

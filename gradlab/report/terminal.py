@@ -50,6 +50,12 @@ def show(record: Record, out: Console) -> None:
         out.print(Text(f"note: {caveat}", style="yellow"))
 
 
+def show_sweep(lines: list[str], out: Console) -> None:
+    """Print what a sweep has found."""
+    for line in lines:
+        out.print(Text(line))
+
+
 def print_table(table: Table, out: Console) -> None:
     """A table with its first column to the left and numbers to the right."""
     unicode = _unicode(out)

@@ -36,7 +36,7 @@ def test_the_schema_is_json_with_every_key_described() -> None:
     document = json.loads(json.dumps(schema(), allow_nan=False))
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert document["title"] == "gradlab config"
-    assert list(document["properties"]) == list(Config.model_fields)
+    assert list(document["properties"]) == [*Config.model_fields, "sweep"]
     assert all(entry["description"] for entry in document["properties"].values())
     assert document["required"] == ["cell"]
     assert document["additionalProperties"] is False

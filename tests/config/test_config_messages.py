@@ -27,7 +27,7 @@ BELOW_CELL = [
     ("<<: {a: 1}", [f"2:1: unknown key '<<'; known here: {KEYS}"]),
     (
         "sweep: {}",
-        ["2:1: `gradlab run` runs a single experiment; remove the section 'sweep'"],
+        ["2:1: this config has a 'sweep' section: use `gradlab sweep`"],
     ),
     (
         "train: {}",

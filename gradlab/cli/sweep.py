@@ -1,0 +1,168 @@
+"""gradlab sweep"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gradlab.sweepjob import Planned, Progress
+    from gradlab.sweepstore import SweepFolder
+
+
+def sweep(
+    config: Annotated[
+        str, typer.Argument(help="YAML file; - reads standard input.", show_default=False)
+    ],
+    axes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUES]...",
+            help="weight_scale=0.1:3.0:30 (30 points from 0.1 to 3), cell=rnn,lstm, or one value.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="0: one per core.")
+    ] = 0,
+    executor: Annotated[
+        str, typer.Option("--executor", help="serial, processes, or dask://HOST:PORT.")
+    ] = "processes",
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only every N-th task, from the I-th."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The results folder; default ROOT/NAME.")
+    ] = None,
+    results: Annotated[
+        Path,
+        typer.Option(
+            "--results", metavar="ROOT", envvar="GRADLAB_RESULTS", help="Where results go."
+        ),
+    ] = Path("results"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Start over, also over another sweep's results.")
+    ] = False,
+    max_points: Annotated[
+        int, typer.Option("--max-points", min=1, help="More are refused.")
+    ] = 1_000_000,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no figures.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="The folder and errors only.")
+    ] = False,
+) -> None:
+    """Run an experiment for every combination of values; the same command again resumes it."""
+    from gradlab.cli.progress import sweep_display
+    from gradlab.config import load_sweep
+    from gradlab.execute import executors
+    from gradlab.sweepjob import Order, perform, plan
+    from gradlab.sweepstore import SweepFolder
+
+    def say(line: str) -> None:
+        if not quiet:
+            typer.echo(f"gradlab: {line}", err=True)
+
+    wanted = load_sweep(config, axes or [], max_points=max_points)
+    for note in wanted.notes:
+        say(note)
+    folder = SweepFolder(out if out is not None else results / wanted.name)
+    workers = jobs or _cores()
+    part = _shard(shard)
+    planned = plan(wanted)
+    if dry_run:
+        _print_plan(planned, folder, workers, json)
+        return
+    order = Order(folder, executors(executor, workers), part, force, not no_figures, sys.argv)
+    last: Progress | None = None
+    try:
+        with sweep_display(shown=not quiet) as display:
+            for last in perform(planned, order, say):
+                display(last)
+    except KeyboardInterrupt:
+        say(_how_far(last) + "; the same command again goes on from there")
+        raise
+    _print_end(folder, last, json)
+    if last is not None and last.failed:
+        raise typer.Exit(1)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """I/N with 1 <= I <= N. Raises GradlabError."""
+    from gradlab.errors import GradlabError
+
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise GradlabError(f"--shard is {text!r}; it is I/N with I from 1 to N, e.g. 2/8")
+
+
+def _print_plan(planned: Planned, folder: SweepFolder, jobs: int, json: bool) -> None:
+    import json as encoder
+
+    from gradlab.sweepjob import estimate
+
+    done = folder.done()
+    finished = sum(len(task.points) for task in planned.tasks if task.id in done)
+    facts: dict[str, Any] = {"folder": str(folder.path), "done": finished}
+    facts |= estimate(planned, jobs)
+    if json:
+        typer.echo(encoder.dumps(facts, indent=2))
+        return
+    sizes = [len(task.points) for task in planned.tasks]
+    typer.echo(
+        f"{planned.size} points in {len(sizes)} tasks of {min(sizes)} to {max(sizes)} points"
+    )
+    typer.echo(f"done already in {folder.path}: {finished}")
+    typer.echo(
+        f"all of them: about {_duration(facts['seconds'])} with {jobs} workers, "
+        f"up to {facts['memory_mib_per_worker']} MiB each"
+    )
+
+
+def _how_far(progress: Progress | None) -> str:
+    if progress is None:
+        return "interrupted before the first task"
+    return f"interrupted: {progress.done} of {progress.total} points are done"
+
+
+def _print_end(folder: SweepFolder, progress: Progress | None, json: bool) -> None:
+    """Where the results are, and what the table says."""
+    import json as encoder
+
+    from gradlab.report.terminal import console, show_sweep
+
+    complete = folder.summary.is_file()
+    if json:
+        summary = encoder.loads(folder.summary.read_text(encoding="utf-8")) if complete else {}
+        done = {"done": progress.done, "failed": progress.failed} if progress else {}
+        typer.echo(encoder.dumps(summary | done | {"folder": str(folder.path)}, indent=2))
+    elif complete:
+        lines = encoder.loads(folder.summary.read_text(encoding="utf-8"))["headline"]
+        show_sweep(lines, console())
+        for path in (folder.table, *sorted(folder.path.glob("*.png")), folder.report):
+            typer.echo(str(path))
+    elif progress is not None:
+        typer.echo(
+            f"{progress.done} of {progress.total} points of this shard are done in {folder.path}"
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,92 @@
+"""From a sweep to points, and from points to tasks: what is computed together, and under which
+name.
+
+A task is a group of points that share shapes, small enough for memory and for being lost when a
+worker dies. Which points make a task depends on the sweep alone, neither on the machine nor on what
+is done already, so a task's id names the same numbers on every machine and in every shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gradlab.cells import CELLS
+from gradlab.config import Sweep
+from gradlab.errors import GradlabError
+from gradlab.plan import Spec, settle
+
+MOST_POINTS = 256  # of a task
+WORK = 4e9  # operations of a task: about a second on one core
+MOST_NUMBERS = 8e6  # recorded by a task: 64 MB
+
+
+@dataclass(frozen=True)
+class Point:
+    """One experiment of a sweep: place in the order, swept values, what is to be computed."""
+
+    index: int
+    values: dict[str, Any]
+    spec: Spec
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points that are computed together; the id is made from their identities."""
+
+    id: str
+    points: tuple[Point, ...]
+
+
+def points(sweep: Sweep) -> Iterator[Point]:
+    """The points in order, the last axis varying fastest."""
+    for index in range(sweep.size):
+        config = sweep.config(index)
+        try:
+            _, spec = settle(config)
+        except GradlabError as error:
+            raise sweep.about(index, error) from error
+        yield Point(index, sweep.values(index), spec)
+
+
+def tasks(every: Iterable[Point]) -> list[Task]:
+    """Points grouped into tasks, in the order in which a task's first point comes."""
+    groups: dict[tuple[Any, ...], list[list[Point]]] = {}
+    order: list[list[Point]] = []
+    for point in every:
+        key = (*point.spec.shape, len(point.spec.seeds))
+        bunches = groups.setdefault(key, [])
+        if not bunches or len(bunches[-1]) >= _fitting(point.spec):
+            bunches.append([])
+            order.append(bunches[-1])
+        bunches[-1].append(point)
+    return [Task(_id(bunch), tuple(bunch)) for bunch in order]
+
+
+def _fitting(spec: Spec) -> int:
+    """How many points like this one make a task."""
+    return max(1, int(min(MOST_POINTS, WORK / operations(spec), MOST_NUMBERS / numbers(spec))))
+
+
+def operations(spec: Spec) -> float:
+    """A rough count: three products a step and sequence, and the singular values of the recorded
+    steps.
+    """
+    cell = CELLS[spec.cell]
+    D, G = len(cell.STATE) * spec.H, max(len(cell.GATES), 1) * spec.H
+    products = 6.0 * G * (spec.H + spec.I) * spec.B * spec.T
+    spectra = 20.0 * D**3 * spec.sequences * len(spec.rows) if spec.values else 0.0
+    return len(spec.seeds) * (products + spectra)
+
+
+def numbers(spec: Spec) -> float:
+    """How many numbers are recorded of a point."""
+    columns = 16 + 3 * len(CELLS[spec.cell].GATES) + spec.sequences * (spec.values + 1)
+    return float(len(spec.seeds) * len(spec.rows) * columns)
+
+
+def _id(bunch: list[Point]) -> str:
+    text = " ".join(point.spec.identity for point in bunch)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -1,0 +1,103 @@
+"""The figures of a record, one file each: FIGURES names them, `save` writes them.
+
+A figure is a module with `draw(ax, record)` and `applies(record)`; its docstring says what it
+shows and how to read it. matplotlib is imported when something is drawn, and no sooner; no window
+system is touched and no global setting of matplotlib is changed. The same record gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from gradlab.errors import GradlabError
+from gradlab.record import Record
+from gradlab.report import style
+from gradlab.report.figures import captions, gradient_norms, singular_values, weight_gradient
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: how it is drawn, whether there is anything to draw, and what it shows."""
+
+    draw: Callable[[Axes, Record], None]
+    applies: Callable[[Record], bool]
+    alt: str  # one line, for those who do not see it
+    caption: str  # what it shows and how to read it
+    size: tuple[float, float] = style.SIZE  # inches
+
+
+def _figure(module: ModuleType, alt: str) -> Figure:
+    return Figure(
+        module.draw,
+        module.applies,
+        alt,
+        (module.__doc__ or "").strip(),
+        getattr(module, "SIZE", style.SIZE),
+    )
+
+
+FIGURES: dict[str, Figure] = {
+    "gradient_norms": _figure(
+        gradient_norms, "Norm of the gradient at every step, on a logarithmic axis"
+    ),
+    "singular_values": _figure(
+        singular_values, "Singular values of the Jacobian of every step, on a logarithmic axis"
+    ),
+    "weight_gradient": _figure(
+        weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"
+    ),
+}
+
+# without dates and versions: the same figure, the same bytes
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(
+    record: Record,
+    folder: Path,
+    formats: Sequence[str],
+    dpi: int = style.DPI,
+    names: Sequence[str] | None = None,
+) -> list[Path]:
+    """Write the figures that apply to folder/NAME.FORMAT; the paths, in the order of FIGURES.
+
+    formats: png, svg, pdf. names: of the figures wanted, all by default. Raises GradlabError for a
+    name or a format that there is not, before anything is written.
+    """
+    wanted = _known("figure", FIGURES if names is None else names, FIGURES)
+    formats = _known("figure format", formats, _METADATA)
+    drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
+    return [path for name in drawn for path in _save(name, record, folder, formats, dpi)]
+
+
+def _known(what: str, given: Sequence[str] | dict[str, Any], known: dict[str, Any]) -> list[str]:
+    for name in given:
+        if name not in known:
+            raise GradlabError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return [name for name in known if name in given]
+
+
+def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
+    """One figure in all formats."""
+    paths = [folder / f"{name}.{extension}" for extension in formats]
+    with style.applied():
+        figure = style.new_figure(FIGURES[name].size)
+        ax = figure.add_subplot()
+        FIGURES[name].draw(ax, record)
+        captions.make_room(figure, ax)
+        for path in paths:
+            extension = path.suffix[1:]
+            figure.savefig(path, format=extension, dpi=dpi, metadata=_METADATA[extension])
+    return paths

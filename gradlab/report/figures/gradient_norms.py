@@ -1,0 +1,209 @@
+"""How large is the gradient at every step, and does it vanish or explode on its way back?
+
+The norm of dL/dh_t against t, on a logarithmic axis: the gradient enters at the right and travels
+to the left. Markers are the median over the seeds, the band is their spread. A straight line is a
+constant factor per step: falling towards the left, the gradient vanishes; rising, it explodes. The
+dotted line is the fitted growth rate. The dashed line is the textbook's bound
+(gamma sigma_max)^(T-t) ||dL/dh_T||, which holds for every seed; it leaves the picture where it is
+far above the curve, and the legend says where it ends. For a cell with a cell state there are
+also the norms for c_t: with its path through h_t, and (thin) with h_t held fixed. With a clip of
+dL/dh at every step the norms are those before clipping, and a line shows the threshold. A gradient
+that is exactly zero has no logarithm: there the curve has a gap, and a note says so.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gradlab.record import Record
+from gradlab.report import style
+from gradlab.report.figures import captions, decades
+from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
+from gradlab.report.words import plain, power, signed, travelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LN10 = math.log(10)
+ROOM = 0.25  # of the span of the data, above them: for the bound to be seen leaving
+NAMES = {"h": "hₜ", "c_total": "cₜ with its path through hₜ", "c": "cₜ, hₜ held fixed"}
+
+
+def applies(record: Record) -> bool:
+    """Whether there is any gradient that is neither lost nor zero."""
+    return bool(np.isfinite(record["log10_grad_norm_h"]).any())
+
+
+def draw(ax: Axes, record: Record) -> None:
+    """Draw the figure of the module's docstring."""
+    curves = {
+        part: over_members(record["t"], record[f"log10_grad_norm_{part}"])
+        for part in _parts(record)
+    }
+    bound = textbook_bound(record)
+    decades.set_limits(ax, *_limits(record, curves, bound))
+    captions.steps(ax, 0, record.config["seq_len"])
+    for part, curve in curves.items():
+        colour = style.PART_COLOURS.get(part, style.INK)
+        marker = style.PART_MARKERS.get(part, "D")
+        draw_curve(ax, curve, colour, _label(part, curve, curves), marker, main=part != "c")
+    _fit(ax, record)
+    if bound is not None:
+        t, values = bound
+        factor = plain(record.summary["theory"]["textbook"]["bound_per_step"])
+        end = f"{power(float(values[0]))} at t = {t[0]:.0f}"
+        ax.plot(t, values, label=f"textbook bound: factor {factor} per step, {end}", **style.THEORY)
+    _threshold(ax, record)
+    captions.title(
+        ax, title(record), style.VERDICT_COLOURS[record.summary["verdict"]], _notes(record)
+    )
+    ax.set_ylabel("gradient norm" + (" ‖∂L/∂hₜ‖" if len(curves) == 1 else ""))
+    captions.legend(ax)
+
+
+def title(record: Record) -> str:
+    """The verdict, and how fast."""
+    summary = record.summary
+    verdict, rate = summary["verdict"], summary["growth_rate"]
+    if rate is None:
+        zero = _zeros(record)
+        if not zero.seeds:
+            return f"{verdict}: no growth rate"
+        if zero.seeds < zero.of:
+            return f"{verdict}: exactly zero in {zero.seeds} of {zero.of} seeds"
+        return f"{verdict}: exactly zero after {_steps(zero.last)}"
+    if verdict == "vanishing":
+        return f"vanishing: halves every {plain(summary['half_life'])} steps"
+    if verdict == "exploding":
+        return f"exploding: doubles every {plain(summary['doubling_time'])} steps"
+    if verdict == "preserved":
+        return f"preserved: growth rate {_rate(rate['mean'])} nats per step"
+    return f"undecided: growth rate {_rate(rate['low'])} to {_rate(rate['high'])} nats per step"
+
+
+def textbook_bound(record: Record) -> tuple[Array, Array] | None:
+    """Steps and log10 of (gamma sigma_max)^(last - t) times the largest ||delta_last|| of a seed.
+
+    None for cells without that bound, and where the gradient enters at several steps or is
+    clipped on its way.
+    """
+    theory = record.summary["theory"].get("textbook")
+    if theory is None or theory["bound_per_step"] <= 0:
+        return None
+    if _entries(record) > 1 or (record["clip_scale"] < 1).any():
+        return None
+    last = travelled(record)
+    start = record["log10_grad_norm_h"][:, record["t"] == last]
+    if not np.isfinite(start).any():
+        return None
+    t = record["t"][record["t"] <= last].astype(float)
+    top = float(start[np.isfinite(start)].max())
+    return t, top + (last - t) * math.log10(theory["bound_per_step"])
+
+
+def _rate(nats: float) -> str:
+    """With its sign; 0 where nothing but rounding is left."""
+    return signed(nats) if abs(nats) > 1e-12 else "0"
+
+
+def _parts(record: Record) -> list[str]:
+    """The parts of the state, in the order of the palette; others after them."""
+    known = [part for part in style.PART_COLOURS if part in record.names["parts"]]
+    return known + [part for part in record.names["parts"] if part not in known]
+
+
+def _entries(record: Record) -> int:
+    """At how many steps the gradient enters."""
+    at = record.config["loss"]["at"]
+    if isinstance(at, str):
+        return 1 if at == "last" else int(record.config["seq_len"])
+    return len(at)
+
+
+def _limits(
+    record: Record, curves: dict[str, Curve], bound: tuple[Array, Array] | None
+) -> tuple[float, float]:
+    """All that was measured, and some room for the bound to be seen leaving."""
+    shown = [curve.measured for curve in curves.values()]
+    clip = record.config["clip"]
+    if clip and clip["by"] == "step_norm" and (record["clip_scale"] < 1).any():
+        shown.append(np.array([math.log10(clip["threshold"])]))
+    low, high = decades.limits(shown)
+    if bound is not None:
+        high = min(high + ROOM * (high - low), max(high, decades.limits([*shown, bound[1]])[1]))
+    return low, high
+
+
+def _label(part: str, curve: Curve, curves: dict[str, Curve]) -> str:
+    text = NAMES.get(part, part) if len(curves) > 1 else ""
+    if part != "h":
+        return text
+    over = members(curve.members)
+    band = f", {curve.spread}" if curve.members > 1 else ""
+    return f"{text}: {over}{band}" if text else f"{over}{band}"
+
+
+def _fit(ax: Axes, record: Record) -> None:
+    """The fitted growth rate, through the mean of all seeds and steps."""
+    rate = record.summary["growth_rate"]
+    if rate is None:
+        return
+    last = travelled(record)
+    lag = last - record["t"][record["t"] <= last]
+    curves = record["log10_grad_norm_h"][:, record["t"] <= last]
+    centre = curves[np.isfinite(record["growth_rate"])].mean()
+    slope = rate["mean"] / LN10
+    ends = np.array([lag[0], lag[-1]])
+    label = f"fit: factor {plain(math.exp(rate['mean']))} per step"
+    colour = style.VERDICT_COLOURS[record.summary["verdict"]]
+    values = centre + slope * (ends - lag.mean())
+    ax.plot(last - ends, values, label=label, color=colour, zorder=4, **style.FIT)
+
+
+def _threshold(ax: Axes, record: Record) -> None:
+    clip = record.config["clip"]
+    if clip and clip["by"] == "step_norm":
+        label = f"threshold of the step clip: {plain(clip['threshold'])}"
+        ax.axhline(math.log10(clip["threshold"]), label=label, **style.THRESHOLD)
+
+
+class _Zeros(NamedTuple):
+    """In how many seeds of those alive the gradient becomes exactly zero, and after how many
+    steps: in the first of these seeds and in the last.
+    """
+
+    seeds: int
+    of: int
+    first: int
+    last: int
+
+
+def _zeros(record: Record) -> _Zeros:
+    reached = record["t"] <= travelled(record)
+    zero = np.isneginf(record["log10_grad_norm_h"][:, reached])
+    alive = int(np.count_nonzero(record["overflow_step"] == 0))
+    lags = [int((travelled(record) - record["t"][reached][row]).min()) for row in zero if row.any()]
+    return _Zeros(len(lags), alive, min(lags, default=0), max(lags, default=0))
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"
+
+
+def _notes(record: Record) -> list[str]:
+    notes = []
+    zero = _zeros(record)
+    if zero.seeds and (zero.seeds < zero.of or zero.first < zero.last):
+        first = f"the first after {_steps(zero.first)}"
+        notes.append(f"{first}; the curve has a gap where the median is zero")
+    lost = len(record["seeds"]) - zero.of
+    if lost:
+        notes.append(f"{lost} of {len(record['seeds'])} seeds left out: their states overflowed")
+    if _entries(record) > 1:
+        notes.append("the gradient enters at several steps: the curve is a sum")
+    elif travelled(record) < record.config["seq_len"]:
+        notes.append(f"the gradient enters at t = {travelled(record)}")
+    return notes

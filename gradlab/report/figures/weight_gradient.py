@@ -1,0 +1,103 @@
+"""From which steps does the gradient of the recurrent weights come?
+
+dL/dW_hh is a sum with one term for every step. Against t, on a logarithmic axis: the norm of the
+term of step t, the median over the seeds with their spread. The shaded steps hold 95 % of the sum
+of these norms, counted from whichever end needs fewer steps: a network whose gradient vanishes
+learns from the last few steps only. (Norms of parts do not add up to the norm of the whole: what is
+counted is the sum of norms, not the norm of the sum.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gradlab.record import Record
+from gradlab.report import style
+from gradlab.report.figures import captions, decades
+from gradlab.report.figures.ensemble import Array, draw_curve, members, over_members
+from gradlab.report.words import travelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHARE = 0.95
+ALL = 0.8  # a stretch of more of the steps than this is no stretch
+
+
+class Stretch(NamedTuple):
+    """The steps first .. last, at one end of those that the gradient reaches."""
+
+    first: int
+    last: int
+    late: bool  # counted from the end where the gradient enters
+
+    @property
+    def steps(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
+def applies(record: Record) -> bool:
+    """Whether any step contributes: from h = 0 throughout nothing comes."""
+    return bool(np.isfinite(record["log10_weight_grad_norm"]).any())
+
+
+def draw(ax: Axes, record: Record) -> None:
+    """Draw the figure of the module's docstring."""
+    steps = record["t"] > 0
+    t = record["t"][steps]
+    curve = over_members(t, record["log10_weight_grad_norm"][:, steps])
+    decades.set_limits(ax, *decades.limits([curve.measured]))
+    captions.steps(ax, 1, record.config["seq_len"])
+    spread = f", {curve.spread}" if curve.members > 1 else ""
+    draw_curve(ax, curve, style.INDIGO, f"{members(curve.members)}{spread}")
+    stretch = holding(record)
+    if stretch.steps <= ALL * travelled(record):
+        label = f"{SHARE:.0%} of the sum of the norms"
+        ends = (stretch.first - 0.5, stretch.last + 0.5)
+        ax.axvspan(*ends, color=style.HIGHLIGHT, zorder=0, linewidth=0, label=label)
+    captions.title(ax, title(record), notes=_notes(record))
+    ax.set_ylabel("norm of step t's term in ∂L/∂W_hh")
+    captions.legend(ax)
+
+
+def title(record: Record) -> str:
+    """How many steps the weights learn from."""
+    stretch, reached = holding(record), travelled(record)
+    if stretch.steps > ALL * reached:
+        return "The weights learn from all steps"
+    end = "last" if stretch.late else "first"
+    count = f" {stretch.steps}" if stretch.steps > 1 else ""
+    return f"The weights learn from the {end}{count} of {reached} steps"
+
+
+def holding(record: Record) -> Stretch:
+    """The shortest stretch at either end with 95 % of the sum of the norms, median over seeds.
+
+    Where not every step is recorded, a recorded step stands for those that are left out.
+    """
+    reached = (record["t"] > 0) & (record["t"] <= travelled(record))
+    t, logs = record["t"][reached], record["log10_weight_grad_norm"][:, reached]
+    logs = logs[np.isfinite(logs).any(axis=1)]
+    norms = 10.0 ** (logs - logs.max(axis=1, keepdims=True))
+    late, early = _needed(norms[:, ::-1]), _needed(norms)
+    start, end = int(t[-late]), int(t[early - 1])
+    last = travelled(record)
+    if last - start <= end - 1:
+        return Stretch(start, last, late=True)
+    return Stretch(1, end, late=False)
+
+
+def _needed(norms: Array) -> int:
+    """How many columns from the left hold that share, median over rows, rounded up."""
+    sums = norms.cumsum(axis=1)
+    counts = (sums < SHARE * sums[:, -1:]).sum(axis=1) + 1
+    return int(np.ceil(np.median(counts)))
+
+
+def _notes(record: Record) -> list[str]:
+    lost = int(np.count_nonzero(record["overflow_step"] > 0))
+    seeds = len(record["seeds"])
+    return [f"{lost} of {seeds} seeds left out: their states overflowed"] if lost else []

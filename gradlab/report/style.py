@@ -1,0 +1,117 @@
+"""How everything looks: one palette, one set of fonts and sizes.
+
+The constants need no matplotlib: the terminal takes the verdict's colours from here. The colours of
+the verdicts differ in lightness as well as in hue (in grey, and for colour-blind readers, they stay
+apart), and each has a contrast of at least 3 against white and against black. No figure relies on
+colour alone: series differ in their markers, theory and measurement in line style.
+
+Measurement is drawn with markers and its spread, theory as a line without markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VERDICT_COLOURS = {
+    "vanishing": "#155fa5",  # lightness (CIE L*) 40
+    "undecided": "#6f6f6f",  # 47
+    "exploding": "#d85a0a",  # 54
+    "preserved": "#12a67a",  # 61
+}
+
+INDIGO, PURPLE, TEAL = "#332288", "#aa4499", "#44aa99"  # P. Tol's muted scheme: L* 22, 46, 64
+PART_COLOURS = {"h": INDIGO, "c_total": PURPLE, "c": TEAL}
+PART_MARKERS = {"h": "o", "c_total": "s", "c": "^"}
+LARGEST, SMALLEST = INDIGO, PURPLE  # singular values
+
+INK = "#222222"
+SOFT = "#5a5a5a"  # notes, and lines that are not the point
+GRID = "#e4e4e4"
+HIGHLIGHT = "#fff1cc"  # a stretch of the axis that the title speaks of
+BAND = 0.18  # opacity of a spread
+
+SIZE = (6.4, 4.0)  # inches; at 150 dpi 960 pixels wide, legible when shown at half of that
+DPI = 150
+TITLE, TEXT, SMALL = 11.5, 10.0, 9.0  # points
+MARKS = 25  # markers on a curve, about
+
+THEORY: Mapping[str, Any] = {"marker": "", "linestyle": (0, (5, 2)), "linewidth": 1.4, "color": INK}
+FIT: Mapping[str, Any] = {"marker": "", "linestyle": (0, (1, 1.2)), "linewidth": 1.8}
+THRESHOLD: Mapping[str, Any] = {
+    "marker": "",
+    "linestyle": (0, (7, 2, 1, 2)),
+    "linewidth": 1.2,
+    "color": SOFT,
+}
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.size": TEXT,
+    "text.color": INK,
+    "text.parse_math": False,  # a $ is a $
+    "axes.unicode_minus": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.8,
+    "axes.labelcolor": INK,
+    "axes.labelsize": TEXT,
+    "axes.titlesize": TITLE,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8.0,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.0,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "legend.borderpad": 0.0,
+    "legend.borderaxespad": 0.0,
+    "legend.labelspacing": 0.35,
+    "legend.handlelength": 2.4,
+    "legend.columnspacing": 1.6,
+    "svg.hashsalt": "gradlab",  # otherwise random: the same figure, other bytes
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+# settings of the program around a figure, not of the figure: left as they are
+_NOT_OURS = ("backend", "interactive", "toolbar", "timezone", "date.epoch", "webagg", "docstring")
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """matplotlib's defaults with this style on top while the block runs; then all is as it was.
+
+    A user's own matplotlibrc does not show in the figures.
+    """
+    import matplotlib
+
+    settings: dict[Any, Any] = {
+        key: value
+        for key, value in matplotlib.rcParamsDefault.items()
+        if not key.startswith(_NOT_OURS)
+    }
+    with matplotlib.rc_context(settings | _SETTINGS):
+        yield
+
+
+def new_figure(size: tuple[float, float] = SIZE) -> Figure:
+    """An empty Figure that no window system knows of; to be drawn and saved within `applied`."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, facecolor="white")

@@ -1,0 +1,235 @@
+"""One sweep from its axes to a table: plan, run what is missing, collect."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab import __version__
+from gradlab.config import Sweep, dump_sweep
+from gradlab.coordinate import Coordinator, Event
+from gradlab.errors import GradlabError
+from gradlab.execute import Executors
+from gradlab.memory import MEMORY
+from gradlab.nonlinearity import Array
+from gradlab.points import Task, operations, points, tasks
+from gradlab.provenance import provenance
+from gradlab.record import SCHEMA
+from gradlab.report import sweep_page
+from gradlab.report.sweep_table import Row, table_text
+from gradlab.sweepstore import (
+    SweepFolder,
+    TaskFile,
+    begin,
+    held,
+    remove_leftovers,
+    set_aside,
+    write_task,
+    write_whole,
+)
+
+Say = Callable[[str], None]
+Shard = tuple[int, int]  # I of N, from 1
+
+RATE = (
+    3e9  # operations a second and worker, for estimates; measured on one core, to a factor of two
+)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A sweep's tasks, and what identifies it."""
+
+    sweep: Sweep
+    tasks: tuple[Task, ...]
+    description: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return sum(len(task.points) for task in self.tasks)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for beside the sweep itself."""
+
+    folder: SweepFolder
+    executors: Executors
+    shard: Shard | None = None
+    force: bool = False
+    draw: bool = True
+    command: Sequence[str] = ()
+
+
+@dataclass
+class Progress:
+    """How far a sweep is. Counted in points; `before` were there when it was started."""
+
+    total: int
+    before: int = 0
+    done: int = 0
+    failed: int = 0
+    retries: list[str] = field(default_factory=list)
+
+
+def plan(sweep: Sweep) -> Planned:
+    """Settle every point. Raises GradlabError with all points that are invalid."""
+    wrong = sweep.check()
+    if wrong is not None:
+        raise wrong
+    every = tuple(tasks(points(sweep)))
+    identity = hashlib.sha256(" ".join(task.id for task in every).encode()).hexdigest()
+    base = _flat(every[0].points[0].spec.config)
+    axes = {", ".join(axis.keys): [list(v) for v in axis.values] for axis in sweep.axes}
+    description = {
+        "schema": SCHEMA,
+        "gradlab": __version__,
+        "identity": identity,
+        "points": sweep.size,
+        "axes": axes,
+        "base": {key: value for key, value in base.items() if key not in sweep.keys},
+    }
+    return Planned(sweep, every, description)
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings by dotted keys."""
+    out: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            out |= _flat(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def perform(planned: Planned, order: Order, say: Say) -> Iterator[Progress]:
+    """Run what is missing; yields the progress after every task. The table is made when all is
+    there.
+
+    Raises GradlabError when the folder is in use, holds something else, or cannot be written.
+    """
+    folder, started = order.folder, datetime.now(UTC)
+    _make(folder)
+    with held(folder, order.shard):
+        begin(folder, planned.description, dump_sweep(planned.sweep, folder.path), order.force)
+        if order.shard is None:
+            remove_leftovers(folder)
+        mine = [t for k, t in enumerate(planned.tasks) if _in(order.shard, k)]
+        there = _sound(folder, mine, say)
+        progress = Progress(sum(len(t.points) for t in mine))
+        progress.before = progress.done = sum(len(t.points) for t in mine if t.id in there)
+        yield progress
+        coordinator = Coordinator(
+            order.executors, lambda finished: write_task(folder, finished.task, finished.data)
+        )
+        for event in coordinator.run(t for t in mine if t.id not in there):
+            _count(event, progress, say)
+            yield progress
+        if {t.id for t in planned.tasks} <= folder.done():
+            collect(planned, order, started)
+
+
+def _make(folder: SweepFolder) -> None:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GradlabError(f"cannot write to {str(folder.path)!r}: {error.strerror}") from error
+
+
+def _in(shard: Shard | None, index: int) -> bool:
+    return shard is None or index % shard[1] == shard[0] - 1
+
+
+def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> set[str]:
+    """The tasks whose files are there and whole; what is torn or foreign is set aside."""
+    done, sound = folder.done(), set()
+    for task in mine:
+        if task.id not in done:
+            continue
+        try:
+            TaskFile(folder.task(task.id))
+        except GradlabError as error:
+            say(f"{error}; it is set aside and computed again")
+            set_aside(folder, task.id)
+        else:
+            sound.add(task.id)
+    return sound
+
+
+def _count(event: Event, progress: Progress, say: Say) -> None:
+    if event.retry:
+        say(f"{event.retry}; its task is tried again")
+        return
+    progress.done += len(event.task.points)
+    progress.failed += event.failed
+
+
+def collect(planned: Planned, order: Order, started: datetime) -> None:
+    """Make table.csv, summary.json, figures and the report from the tasks' files."""
+    rows: list[Row] = []
+    values = {p.index: p.values for task in planned.tasks for p in task.points}
+    for task in planned.tasks:
+        file = TaskFile(order.folder.task(task.id))
+        rows += [Row(p.index, values[p.index], p.summary, p.failed) for p in file.points]
+    rows.sort(key=lambda row: row.index)
+    folder = order.folder
+    write_whole(folder.table, table_text(planned.sweep.keys, rows))
+    origin = provenance(order.command, started, Path.cwd())
+    write_whole(folder.provenance, json.dumps(origin, indent=2) + "\n")
+    figures = planned.sweep.config(0).figures
+    formats = figures.formats if order.draw else ()
+    axes = [(axis.keys, axis.values) for axis in planned.sweep.axes]
+    page = sweep_page.write(folder.path, axes, rows, Curves(folder, planned), formats, figures.dpi)
+    write_whole(folder.report, page)
+    head = {"schema": SCHEMA, "gradlab": __version__, "identity": planned.description["identity"]}
+    lines = {"headline": sweep_page.headline(axes, rows)}
+    write_whole(folder.summary, json.dumps(head | _summary(rows) | lines, indent=2) + "\n")
+
+
+class Curves:
+    """The per-step curves of a sweep's points, read when a figure asks for one."""
+
+    def __init__(self, folder: SweepFolder, planned: Planned) -> None:
+        self.folder = folder
+        self.task_of = {p.index: task.id for task in planned.tasks for p in task.points}
+
+    def __call__(self, index: int) -> tuple[Array, Array]:
+        """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
+        file = TaskFile(self.folder.task(self.task_of[index]))
+        record = file.record(next(p for p in file.points if p.index == index))
+        return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
+
+
+def _summary(rows: Sequence[Row]) -> dict[str, Any]:
+    verdicts: dict[str, int] = {}
+    for row in rows:
+        verdict = row.summary["verdict"] if row.summary else "failed"
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
+    failed = [row for row in rows if row.failed]
+    return {
+        "points": len(rows),
+        "failed": len(failed),
+        "verdicts": dict(sorted(verdicts.items())),
+        "outcome": "failed" if failed else "ok",
+    }
+
+
+def estimate(planned: Planned, jobs: int) -> dict[str, Any]:
+    """What a sweep would take: seconds to a factor of two or so, memory of a worker."""
+    work = sum(operations(p.spec) for task in planned.tasks for p in task.points)
+    steps = sum(task.points[0].spec.T for task in planned.tasks) * 1e-4
+    return {
+        "points": planned.size,
+        "tasks": len(planned.tasks),
+        "seconds": round((work / RATE + steps + 0.002 * planned.size) / jobs, 1),
+        "memory_mib_per_worker": round(100 + 2 * MEMORY / 2**20),
+    }

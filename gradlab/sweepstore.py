@@ -1,0 +1,278 @@
+"""A sweep on disk: one immutable file a finished task, so that a kill loses what was running, no
+more.
+
+    results/NAME/
+      sweep.json        what is swept, and its identity
+      sweep.yaml        the same to run again
+      tasks/ID.npz      the points of one task; written aside, flushed, renamed
+      tasks/ID.npz.bad  a torn or foreign file that was found there
+      .lock, .lock-I-N  held while a coordinator (a shard) works; they hold its host and pid
+      table.csv, summary.json, provenance.json, report.md, figures: made from the tasks at the end
+
+What is done is what is there: nothing is counted, nothing has to be put right after a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import shutil
+import socket
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab.errors import GradlabError
+from gradlab.record import SCHEMA, Record
+from gradlab.store import put, reason
+
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """The files of one sweep."""
+
+    path: Path
+
+    @property
+    def description(self) -> Path:
+        """What is swept, and the identity."""
+        return self.path / "sweep.json"
+
+    @property
+    def config(self) -> Path:
+        """The resolved sweep: runs again as it is."""
+        return self.path / "sweep.yaml"
+
+    @property
+    def tasks(self) -> Path:
+        """Where finished tasks are."""
+        return self.path / "tasks"
+
+    @property
+    def table(self) -> Path:
+        """One row a point."""
+        return self.path / "table.csv"
+
+    @property
+    def summary(self) -> Path:
+        """Counts and outcome, as JSON."""
+        return self.path / "summary.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Where and when."""
+        return self.path / "provenance.json"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.md"
+
+    def task(self, task: str) -> Path:
+        """The file of one task."""
+        return self.tasks / f"{task}.npz"
+
+    def is_sweep(self) -> bool:
+        """Whether a sweep was begun here."""
+        return self.description.is_file()
+
+    def done(self) -> set[str]:
+        """Ids of the tasks that are there."""
+        if not self.tasks.is_dir():
+            return set()
+        return {p.name.removesuffix(".npz") for p in self.tasks.glob("*.npz")}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One point of a finished task file."""
+
+    index: int
+    identity: str
+    summary: dict[str, Any] | None  # None: it failed
+    failed: str | None
+    row: int  # place of its arrays in the file, or -1
+
+
+class TaskFile:
+    """A finished task's file, opened for reading. Raises GradlabError when torn, foreign or too
+    new.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+                self._arrays = {name: file[name] for name in file.files}
+            self.metadata = json.loads(str(self._arrays.pop("metadata")))
+            schema = int(self.metadata["schema"])
+            if self.metadata["task"] != path.name.removesuffix(".npz"):
+                raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
+            self.points = self._stored()
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise GradlabError(f"{path} is not a task's file: {error}") from error
+        if schema > SCHEMA:
+            raise GradlabError(f"{path} has schema {schema}, this gradlab knows up to {SCHEMA}")
+
+    def _stored(self) -> tuple[Stored, ...]:
+        row, points = 0, []
+        for entry in self.metadata["points"]:
+            failed = entry.get("failed")
+            summary = None if failed else entry["summary"]
+            own = -1 if failed else row
+            points.append(Stored(entry["index"], entry["identity"], summary, failed, own))
+            row += not failed
+        return tuple(points)
+
+    def record(self, point: Stored) -> Record:
+        """The record of one of the points; GradlabError when it failed."""
+        if point.failed:
+            raise GradlabError(
+                f"this point failed: {point.failed}",
+            )
+        entry = next(e for e in self.metadata["points"] if e["index"] == point.index)
+        return Record(
+            config=entry["config"],
+            summary=entry["summary"],
+            names=self.metadata["names"],
+            arrays={name: array[point.row] for name, array in self._arrays.items()},
+            identity=point.identity,
+            version=self.metadata["version"],
+        )
+
+
+def write_task(folder: SweepFolder, task: str, data: bytes) -> None:
+    """Put a finished task in its place: aside under a name of its own, flushed, renamed.
+
+    Raises GradlabError when that fails (disk full): nothing is left under the final name.
+    """
+    write_whole(folder.task(task), data)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """A file that is there whole or not at all. Raises GradlabError with exit code 1."""
+    aside: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        os.close(handle)
+        aside = Path(name)
+        put(aside, data)
+        aside.chmod(0o644)
+        aside.replace(path)
+    except OSError as error:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+        raise GradlabError(f"cannot write {str(path)!r}: {reason(error)}", exit_code=1) from error
+
+
+def set_aside(folder: SweepFolder, task: str) -> None:
+    """Move a file that is no task's out of the way; it is kept under another name."""
+    path = folder.task(task)
+    path.replace(path.with_name(path.name + ".bad"))
+
+
+def remove_leftovers(folder: SweepFolder) -> None:
+    """Remove temporary files of killed coordinators. Only with the whole folder locked."""
+    for parent in (folder.path, folder.tasks):
+        for path in parent.glob(f"{TEMPORARY}*"):
+            path.unlink(missing_ok=True)
+
+
+def begin(folder: SweepFolder, description: dict[str, Any], config: str, force: bool) -> None:
+    """Make the folder a sweep's, or find the same sweep there. Call with the lock held.
+
+    Raises GradlabError when another sweep, or anything else, is there.
+    """
+    if folder.is_sweep():
+        there = json.loads(folder.description.read_text(encoding="utf-8"))
+        if there["identity"] == description["identity"]:
+            return
+        if not force:
+            raise GradlabError(
+                f"{str(folder.path)!r} holds another sweep: {differences(there, description)}; "
+                "use --force to start over, or another --out or name="
+            )
+    elif any(not p.name.startswith(".lock") for p in folder.path.iterdir()):
+        raise GradlabError(
+            f"{str(folder.path)!r} holds files of no sweep; give another --out or name="
+        )
+    start_over(folder)
+    write_whole(folder.config, config)
+    write_whole(folder.description, json.dumps(description, indent=2) + "\n")
+
+
+def start_over(folder: SweepFolder) -> None:
+    """Remove everything but the locks."""
+    for path in folder.path.iterdir():
+        if path.name.startswith(".lock"):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder.tasks.mkdir()
+
+
+def differences(there: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs between two descriptions, in words."""
+    parts = []
+    for section in ("base", "axes"):
+        old, new = there.get(section, {}), now.get(section, {})
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                parts.append(f"{key} was {_short(old.get(key))}, is {_short(new.get(key))}")
+    return "; ".join(parts) or "its description differs"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@contextmanager
+def held(folder: SweepFolder, shard: tuple[int, int] | None) -> Iterator[None]:
+    """Hold the folder: alone, or beside the other shards. The system frees the lock of a dead
+    process.
+
+    Raises GradlabError naming who holds it.
+    """
+    whole = folder.path / ".lock"
+    with _lock(whole, shared=shard is not None):
+        if shard is None:
+            yield
+        else:
+            with _lock(folder.path / f".lock-{shard[0]}-{shard[1]}", shared=False):
+                yield
+
+
+@contextmanager
+def _lock(path: Path, shared: bool) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(descriptor, 200).decode(errors="replace").strip() or "another gradlab"
+            raise GradlabError(
+                f"{str(path.parent)!r} is being worked on by {owner}; "
+                "wait for it, or give another --out"
+            ) from error
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,81 @@
+"""What a worker does: compute the points of a task and hand back the bytes of its file.
+
+Nothing is written here, and nothing but text and bytes comes back, so a result can always be sent.
+A point that fails is recorded with its reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradlab import __version__
+from gradlab.points import Point, Task
+from gradlab.record import SCHEMA, Record
+from gradlab.runner import run_many
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task's file as bytes, and how many of its points failed."""
+
+    task: str
+    data: bytes
+    points: int
+    failed: int
+
+
+def work(task: Task) -> Finished:
+    """Compute a task. Where the points cannot be computed together, each is tried alone."""
+    specs = [point.spec for point in task.points]
+    try:
+        records: list[Record | str] = list(run_many(specs))
+    except Exception:
+        records = [_alone(point) for point in task.points]
+    return pack(task, records)
+
+
+def failure(task: Task, reason: str) -> Finished:
+    """The result of a task that could not be computed: every point failed for this reason."""
+    return pack(task, [reason] * len(task.points))
+
+
+def _alone(point: Point) -> Record | str:
+    try:
+        return run_many([point.spec])[0]
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+
+
+def pack(task: Task, records: list[Record | str]) -> Finished:
+    """The task's npz file: arrays with the finished points in front, metadata as JSON inside."""
+    done = [record for record in records if isinstance(record, Record)]
+    entries: list[dict[str, Any]] = []
+    for point, record in zip(task.points, records, strict=True):
+        entry: dict[str, Any] = {"index": point.index, "identity": point.spec.identity}
+        if isinstance(record, Record):
+            entry |= {"summary": record.summary, "config": record.config}
+        else:
+            entry |= {"failed": record}
+        entries.append(entry)
+    metadata = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "task": task.id,
+        "names": done[0].names if done else {},
+        "points": entries,
+    }
+    arrays = {
+        name: np.stack([record.arrays[name] for record in done])
+        for name in (done[0].arrays if done else ())
+    }
+    buffer = io.BytesIO()
+    text = np.array(json.dumps(metadata, sort_keys=True, allow_nan=False))
+    np.savez(buffer, metadata=text, **arrays)
+    return Finished(task.id, buffer.getvalue(), len(records), len(records) - len(done))
