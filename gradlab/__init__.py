@@ -9,8 +9,9 @@ Arrays end in the axes they are about: states (..., D, B), one column per sequen
 reads like the equations, h = phi(W @ h + U @ x + b). Rates are in nats per step. Files that users
 give or get keep the usual order: inputs (B, T, I), initial state (B, H).
 
-    gradlab.run(config) -> Record      config: a path, or a mapping with the keys of a config file
-    gradlab.load(folder) -> Record     what a run has left
+    gradlab.run(config) -> Record    config: a path, or a mapping with the keys of a config file
+    gradlab.sweep(config) -> SweepResult    every combination of values; resumes what is there
+    gradlab.load(folder) -> Record or SweepResult    what a run or a sweep has left
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["load", "run"]
+__all__ = ["load", "run", "sweep"]
 
 if TYPE_CHECKING:
-    from gradlab.api import load, run
+    from gradlab.api import load, run, sweep
 
 
 def __getattr__(name: str) -> Any:

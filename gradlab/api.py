@@ -1,4 +1,4 @@
-"""The Python calls: `gradlab.run`, `gradlab.load`."""
+"""The Python calls: `gradlab.run`, `gradlab.sweep`, `gradlab.load`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from gradlab import store
-from gradlab.config import Loaded, from_mapping
+from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
 from gradlab.errors import GradlabError
+from gradlab.execute import executors
 from gradlab.job import Place, perform
 from gradlab.plan import settle
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
 from gradlab.runner import run as compute
+from gradlab.sweepjob import Order, plan
+from gradlab.sweepjob import perform as perform_sweep
+from gradlab.sweepresult import SweepResult
+from gradlab.sweepstore import SweepFolder
 
 
 def run(
@@ -42,8 +47,35 @@ def run(
     return Shown.of(compute(spec))
 
 
-def load(folder: str | Path) -> Record:
-    """The record that a run has left in a folder. Raises GradlabError where there is none."""
+def sweep(
+    config: Mapping[str, Any] | str | Path,
+    *axes: str,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    executor: str = "processes",
+    force: bool = False,
+) -> SweepResult:
+    """Run an experiment for every combination of values, or what is missing of it; no figures.
+
+    config: the path of a config file, or a mapping with the same keys. axes: "key=values" as on the
+    command line. out: the results folder, by default results/NAME. Raises GradlabError with all
+    that is wrong, and when the folder holds another sweep (force starts over).
+    """
+    if isinstance(config, Mapping):
+        wanted = sweep_from_mapping(config, axes)
+    else:
+        wanted = load_sweep(config, axes)
+    folder = SweepFolder(Path(out) if out is not None else Path("results") / wanted.name)
+    order = Order(folder, executors(executor, jobs), None, force, draw=False, command=sys.argv)
+    for _ in perform_sweep(plan(wanted), order, lambda line: None):
+        pass
+    return SweepResult(folder.path)
+
+
+def load(folder: str | Path) -> Record | SweepResult:
+    """What a run or a sweep has left in a folder. Raises GradlabError where there is neither."""
+    if SweepFolder(Path(folder)).is_sweep():
+        return SweepResult(Path(folder))
     return Shown.of(store.load(Path(folder)))
 
 

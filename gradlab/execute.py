@@ -29,7 +29,9 @@ BLAS_THREADS = (
 class Executors(Protocol):
     """An executor that can be replaced by a new one when it breaks."""
 
-    window: int  # how many tasks it should have at a time
+    @property
+    def window(self) -> int:
+        """How many tasks it should have at a time."""
 
     def current(self) -> Executor:
         """The executor, made when there is none."""

@@ -108,7 +108,7 @@ class Record:
             "names": self.names,
         }
         buffer = io.BytesIO()
-        text = np.array(json.dumps(metadata, sort_keys=True, allow_nan=False))
+        text = np.array(json.dumps(metadata, allow_nan=False))
         arrays: Mapping[str, Any] = self.arrays
         np.savez_compressed(buffer, metadata=text, **arrays)
         return buffer.getvalue()

@@ -71,11 +71,11 @@ def pack(task: Task, records: list[Record | str]) -> Finished:
         "names": done[0].names if done else {},
         "points": entries,
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.stack([record.arrays[name] for record in done])
         for name in (done[0].arrays if done else ())
     }
     buffer = io.BytesIO()
-    text = np.array(json.dumps(metadata, sort_keys=True, allow_nan=False))
+    text = np.array(json.dumps(metadata, allow_nan=False))
     np.savez(buffer, metadata=text, **arrays)
     return Finished(task.id, buffer.getvalue(), len(records), len(records) - len(done))

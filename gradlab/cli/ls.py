@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradlab.record import Record
+    from gradlab.sweepresult import SweepResult
 
 
 def ls(
@@ -20,31 +21,39 @@ def ls(
     """List the results under a folder. What cannot be read is named, and the rest listed."""
     from gradlab.errors import GradlabError
     from gradlab.store import Folder, load
+    from gradlab.sweepresult import SweepResult
+    from gradlab.sweepstore import SweepFolder
 
     if not root.is_dir():
         raise GradlabError(f"there is no folder {str(root)!r}; `gradlab run` makes it")
-    records: dict[str, Record] = {}
+    found: dict[str, Record | SweepResult] = {}
     for path in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        if not Folder(path).is_result():
-            continue
         try:
-            records[path.name] = load(path)
+            if SweepFolder(path).is_sweep():
+                found[path.name] = SweepResult(path)
+            elif Folder(path).is_result():
+                found[path.name] = load(path)
         except GradlabError as error:
             typer.echo(f"gradlab: {error}", err=True)
     if json:
-        _print_json(records)
+        _print_json(found)
     else:
         from gradlab.report.tables import overview
         from gradlab.report.terminal import console, print_table
 
-        print_table(overview(records), console())
+        print_table(overview(found), console())
 
 
-def _print_json(records: dict[str, Record]) -> None:
+def _print_json(found: dict[str, Record | SweepResult]) -> None:
     import json
 
-    rows = [
-        {"name": name, "identity": r.identity, "config": r.config} | r.summary
-        for name, r in records.items()
-    ]
+    from gradlab.record import Record
+
+    rows = []
+    for name, result in found.items():
+        if isinstance(result, Record):
+            row = {"identity": result.identity, "config": result.config} | result.summary
+        else:
+            row = {"done": result.done} | result.description
+        rows.append({"name": name} | row)
     typer.echo(json.dumps(rows, indent=2))

@@ -203,7 +203,7 @@ def _sweep(source: Source, overrides: Sequence[str], folder: Path, max_points: i
     if wrong or found.source.problems:
         raise refusal(found.source, wrong)
     _refuse_too_many(found, max_points)
-    axes, notes = [], []
+    axes, notes = [], [*found.notes]
     for slot in found.slots:
         axis, note = slot.axis.axis()
         axes.append(axis)

@@ -31,11 +31,13 @@ class Slot:
 class Found:
     """The axes, and the rest of the config with the overrides that are single values.
 
-    sections: the parts of the config that something was swept in, be it with a fault.
+    sections: the parts of the config that something was swept in, be it with a fault. notes: what
+    a user should know.
     """
 
     source: Source
     slots: list[Slot] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     sections: set[str] = field(default_factory=set)
 
     def refuse(self, error: GradlabError, place: Place) -> None:
@@ -105,7 +107,7 @@ def _override(found: Found, override: str, index: int) -> None:
     try:
         axis = from_text(name, text)
         keys = keys_of(name)
-        at = _displace(found, keys)
+        at = _displace(found, keys, place)
     except GradlabError as error:
         found.sections |= _sections(name)
         found.refuse(error, place)
@@ -120,7 +122,7 @@ def _override(found: Found, override: str, index: int) -> None:
         found.add(single(keys[0], text), place)  # set after the section, which is swept
 
 
-def _displace(found: Found, keys: tuple[str, ...]) -> int | None:
+def _displace(found: Found, keys: tuple[str, ...], place: Place) -> int | None:
     """Removes the axes of these keys, and gives the place of the first, if there was any.
 
     Raises GradlabError where an axis has other keys too.
@@ -133,7 +135,11 @@ def _displace(found: Found, keys: tuple[str, ...]) -> int | None:
                 f"{', '.join(slot.axis.keys)} vary together in the sweep: override them together "
                 f'with "{",".join(slot.axis.keys)}=[...],[...]"'
             )
-        gone += [] if kept else [i]
+        if kept:
+            continue
+        gone.append(i)
+        if not {long_form(key) for key in slot.axis.keys} <= {long_form(key) for key in keys}:
+            found.notes.append(f"{place.text}: replaces the axis {', '.join(slot.axis.keys)}")
     found.slots = [slot for i, slot in enumerate(found.slots) if i not in gone]
     return gone[0] if gone else None
 

@@ -128,7 +128,7 @@ def share_norms(
 
 def _nonzero(a: Array) -> Array:
     """Where (n, R) of a (n, R, rows, B) there is anything but zeros."""
-    return a.any(axis=(-1, -2))
+    return np.asarray(a.any(axis=(-1, -2)))
 
 
 def _product_norm(left: Array, right: Array, exponent: np.int64) -> Scaled:

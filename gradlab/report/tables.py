@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlab.record import Record
 from gradlab.report.words import plain, power, signed, travelled
+from gradlab.sweepresult import SweepResult
 
 LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -78,15 +79,19 @@ def numbers(record: Record) -> Table:
     return Table("Numbers", ("", "value"), tuple(row for row in rows if row[1] != "-"))
 
 
-def overview(records: Mapping[str, Record]) -> Table:
-    """Stored results, one a row."""
+def overview(found: Mapping[str, Record | SweepResult]) -> Table:
+    """Stored results, one a row; of a sweep how many of its points are done."""
     rows = []
-    for name, record in records.items():
+    for name, record in found.items():
+        if not isinstance(record, Record):
+            done = f"{record.done}/{record.size}"
+            rows.append((name, "sweep", "", "", "", done, ""))
+            continue
         config, rate = record.config, record.summary["growth_rate"] or {}
         sizes = (config["cell"]["type"], f"{config['hidden_size']}", f"{config['seq_len']}")
         rate_text = signed(rate.get("mean"))
         rows.append((name, *sizes, f"{len(config['seeds'])}", record.summary["verdict"], rate_text))
-    header = ("result", "cell", "H", "T", "seeds", "verdict", "nats/step")
+    header = ("result", "cell", "H", "T", "seeds", "verdict or done", "nats/step")
     return Table("Results", header, tuple(rows))
 
 
