@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report.words import plain, power, signed, travelled
 from gradlab.sweepresult import SweepResult
@@ -31,9 +32,9 @@ def norms_by_lag(record: Record) -> Table:
         lags = np.unique(np.append(lags, np.geomspace(LAGS[-1], last, 3).astype(int)))
     rows = {int(np.argmin(np.abs(record["t"] - (last - lag)))) for lag in lags}
     parts = record.names["parts"]
-    over_seeds = {"left": np.median, "min": np.min, "max": np.max}
-    if len(record["seeds"]) == 1:
-        over_seeds = {"left": np.median}
+    over_seeds: dict[str, Callable[[Array], Array]] = {"left": np.median}
+    if len(record["seeds"]) > 1:
+        over_seeds |= {"min": np.min, "max": np.max}
     header = ("steps back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
     curves = {part: record[f"log10_grad_norm_{part}"] for part in parts}
     with np.errstate(invalid="ignore"):  # -inf - -inf: nothing left of nothing
