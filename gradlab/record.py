@@ -69,17 +69,21 @@ class Record:
         """T - t for every recorded step."""
         return np.asarray(self.config["seq_len"] - self["t"])
 
+    def header(self) -> list[str]:
+        """The columns of steps.csv."""
+        return list(self._columns())
+
     def rows(self) -> tuple[list[str], list[list[Any]]]:
         """Header and rows of steps.csv: one row for each seed and step; None where there is no
         value.
         """
-        header, columns = self._columns()
+        columns = self._columns()
         R, N = len(self["seeds"]), len(self["t"])
-        table = [np.broadcast_to(c, (R, N)).ravel().tolist() for c in columns]
+        table = [np.broadcast_to(c, (R, N)).ravel().tolist() for c in columns.values()]
         rows = [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
-        return header, rows
+        return list(columns), rows
 
-    def _columns(self) -> tuple[list[str], list[NDArray[Any]]]:
+    def _columns(self) -> dict[str, NDArray[Any]]:
         columns: dict[str, NDArray[Any]] = {
             "seed": self["seeds"][:, None],
             "t": self["t"][None, :],
@@ -95,7 +99,7 @@ class Record:
         columns["saturation"] = self["gate_saturation"].mean(axis=-1)
         if (self.config["clip"] or {}).get("by") == "step_norm":
             columns["clip_scale"] = self["clip_scale"]
-        return list(columns), list(columns.values())
+        return columns
 
     def to_bytes(self) -> bytes:
         """The npz file: the same bytes for the same record."""

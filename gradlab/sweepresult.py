@@ -82,6 +82,18 @@ class SweepResult:
         file = TaskFile(self.folder.task(self._task_of[found[0]]))
         return file.record(next(p for p in file.points if p.index == found[0]))
 
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """The points that were computed without failing, in order, each with its place."""
+        order = sorted(self._task_of)
+        name, file = "", None
+        for index in order:
+            if file is None or self._task_of[index] != name:
+                name = self._task_of[index]
+                file = TaskFile(self.folder.task(name))
+            point = next(p for p in file.points if p.index == index)
+            if not point.failed:
+                yield index, file.record(point)
+
     def _axes_in_words(self) -> str:
         parts = []
         for keys, values in self.axes.items():

@@ -87,10 +87,13 @@ def student_t(degrees: int) -> float:
 
 
 def mean_curve(log10_norm: Array) -> Array:
-    """log10 of the geometric mean over members, (N,); -inf where any member is exactly zero."""
+    """log10 of the geometric mean over members, (N,).
+
+    -inf where any member is exactly zero, NaN where there is no member.
+    """
     R, N = log10_norm.shape
-    curve = np.empty(N)
-    for k in range(N):
+    curve = np.full(N, np.nan)
+    for k in range(N if R else 0):
         column = log10_norm[:, k]
         curve[k] = -np.inf if np.isneginf(column).any() else math.fsum(column) / R
     return curve

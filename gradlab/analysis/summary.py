@@ -60,7 +60,7 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "half_life": steps if verdict is Verdict.VANISHING else None,
         "doubling_time": steps if verdict is Verdict.EXPLODING else None,
         "horizon": _horizon(curve, lag),
-        "log10_remaining": _number(curve[0] - curve[-1]),
+        "log10_remaining": _number(curve[0] - curve[-1]) if np.isfinite(curve[-1]) else None,
         "sigma_max": _mean(sigma_max),
         "sigma_max_by_gate": _by_gate(arrays, "weight_singular_values", facts.parts),
         "spectral_radius": _mean(radius),
@@ -128,9 +128,9 @@ def _caveats(
 
 def _skewed(curves: Array) -> bool:
     """Whether mean and median over seeds of ||delta_0|| / ||delta_T|| differ more than tenfold."""
-    left = curves[:, 0] - curves[:, -1]
-    if len(left) < 3 or not np.isfinite(left).all():
+    if len(curves) < 3 or not np.isfinite(curves[:, [0, -1]]).all():
         return False
+    left = curves[:, 0] - curves[:, -1]
     top = left.max()
     mean = top + math.log10(math.fsum(10.0 ** (left - top)) / len(left))
     return bool(abs(mean - np.median(left)) > 1)

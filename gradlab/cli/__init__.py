@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gradlab import __version__
+from gradlab.cli.export import export
 from gradlab.cli.guard import guarded
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "show": show,
     "ls": ls,
+    "export": export,
     "new": new,
     "list": kinds,
     "schema": schema,

@@ -88,7 +88,10 @@ def sweep(
     except KeyboardInterrupt:
         say(_how_far(last) + "; the same command again goes on from there")
         raise
-    _print_end(folder, last, json)
+    if quiet and not json:
+        typer.echo(str(folder.path))
+    else:
+        _print_end(folder, last, json)
     if last is not None and last.failed:
         raise typer.Exit(1)
 

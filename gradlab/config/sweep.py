@@ -165,9 +165,18 @@ class Sweep:
         values = [value for i in axes for value in self.axes[i].values[at[i]]]
         which = "point" if len(axes) == len(self.axes) else "points with"
         message = f"{which} {pairs(keys, values)}: {problem.message}"
-        swept = [p for i, p in enumerate(self.places) if self._about(i, problem.key)]
-        text, order = swept[0] if swept else self.source.place(problem.key)
+        text, order = self._place(problem.key)
         return replace(problem, message=message, place=text, order=order)
+
+    def _place(self, key: Key) -> Place:
+        """The place of the axis that says most about the key, else that of the key itself."""
+        around = [
+            (len(path(name)) if path(name) == key[: len(path(name))] else 0, place)
+            for axis, place in zip(self.axes, self.places, strict=True)
+            for name in axis.keys
+            if touches(path(name), key)
+        ]
+        return max(around, key=lambda pair: pair[0])[1] if around else self.source.place(key)
 
 
 def load_sweep(

@@ -10,6 +10,7 @@ Measurement is drawn with markers and its spread, theory as a line without marke
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ def applied() -> Iterator[None]:
     """
     import matplotlib
 
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word about its own cache folder
     settings: dict[Any, Any] = {
         key: value
         for key, value in matplotlib.rcParamsDefault.items()

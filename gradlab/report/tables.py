@@ -43,7 +43,7 @@ def norms_by_lag(record: Record) -> Table:
     for row in sorted(rows, reverse=True):
         cells = [f"{last - int(record['t'][row])}"]
         cells += [_log(np.median(curves[part][:, row])) for part in parts]
-        cells += [_log(f(ratio[:, row])) for f in over_seeds.values()]
+        cells += [_log(float(f(ratio[:, row]))) for f in over_seeds.values()]
         body.append(tuple(cells))
     title = "Gradient norms" + (
         ", median over seeds; what is left of them" if len(over_seeds) > 1 else ""

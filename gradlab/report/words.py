@@ -17,7 +17,7 @@ def headline(record: Record) -> str:
         step = summary["overflow_step"]
         return f"OVERFLOW at t={step}: the states grew beyond float range; no gradient"
     if rate is None:
-        return f"{verdict}: the gradient is exactly zero before it reaches the first step"
+        return f"{verdict}: {summary['reasons']['growth_rate']}"
     if verdict == "vanishing":
         what = f"the gradient halves every {plain(summary['half_life'])} steps"
         return f"{verdict}: {what}; after {steps} steps {power(left)} of it is left"
@@ -25,7 +25,11 @@ def headline(record: Record) -> str:
         what = f"the gradient doubles every {plain(summary['doubling_time'])} steps"
         return f"{verdict}: {what}; after {steps} steps it is {power(left)} times as large"
     if verdict == "preserved":
-        return f"{verdict}: over {steps} steps the gradient changes by a factor of {power(left)}"
+        factor = power(rate["mean"] * steps / math.log(10))
+        return (
+            f"{verdict}: {signed(rate['mean'])} nats per step, "
+            f"over {steps} steps a factor of {factor}"
+        )
     low, high = rate["low"], rate["high"]
     return (
         f"{verdict}: growth between {signed(low)} and {signed(high)} nats per step; "
@@ -77,7 +81,8 @@ def _textbook(textbook: dict[str, Any], verdict: str) -> str:
         return f"Textbook: gamma sigma_max = {plain(bound)} < 1: sufficient for vanishing."
     if textbook["necessary_for_exploding"] == seeds:
         text = f"Textbook: gamma sigma_max = {plain(bound)} > 1: necessary for exploding, "
-        return text + "not sufficient" + ("." if verdict == "exploding" else ": it does not.")
+        here = ": here it does not." if verdict in ("vanishing", "preserved") else "."
+        return f"{text}not sufficient{here}"
     held = textbook["sufficient_for_vanishing"]
     return f"Textbook: gamma sigma_max < 1 (sufficient for vanishing) in {held} of {seeds} seeds."
 

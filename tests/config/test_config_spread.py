@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gradlab.config.spread import Real, linear, logarithmic, stepped, steps_within
 
-FINITE = st.floats(-1e300, 1e300) | st.integers(-(10**20), 10**20)
-POSITIVE = st.floats(1e-300, 1e300) | st.integers(1, 10**20)
+FINITE = st.floats(-1e300, 1e300) | st.integers(-(2**53), 2**53)
+POSITIVE = st.floats(1e-300, 1e300) | st.integers(1, 2**53)
 COUNT = st.integers(2, 60)
 
 
