@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradlab.cli.guard import Terminated
+
 if TYPE_CHECKING:
     from gradlab.sweepjob import Planned, Progress
     from gradlab.sweepstore import SweepFolder
+
+RESUME = "the same command again goes on from there"
 
 
 def sweep(
@@ -61,6 +66,7 @@ def sweep(
     """Run an experiment for every combination of values; the same command again resumes it."""
     from gradlab.cli.progress import sweep_display
     from gradlab.config import load_sweep
+    from gradlab.errors import GradlabError
     from gradlab.execute import executors
     from gradlab.sweepjob import Order, perform, plan
     from gradlab.sweepstore import SweepFolder
@@ -82,12 +88,13 @@ def sweep(
     order = Order(folder, executors(executor, workers), part, force, not no_figures, sys.argv)
     last: Progress | None = None
     try:
-        with sweep_display(shown=not quiet) as display:
-            for last in perform(planned, order, say):
+        # closing: the workers end also when the interrupt comes while nothing is awaited
+        with sweep_display(not quiet) as display, closing(perform(planned, order, say)) as steps:
+            for last in steps:
                 display(last)
-    except KeyboardInterrupt:
-        say(_how_far(last) + "; the same command again goes on from there")
-        raise
+    except (KeyboardInterrupt, Terminated) as error:
+        code = 130 if isinstance(error, KeyboardInterrupt) else 143
+        raise GradlabError(f"{_how_far(last)}; {RESUME}", exit_code=code) from error
     if quiet and not json:
         typer.echo(str(folder.path))
     else:

@@ -110,11 +110,12 @@ class Sweep:
                 for problem in self._faults(at, group):
                     what = problem.key, problem.message
                     new = what not in seen
-                    seen |= {what} if what in common or not any(at) else set()
+                    if what in common or not any(at):
+                        seen.add(what)
                     blamed = {*tried, *(i for i in group.alone if self._about(i, problem.key))}
-                    if what in common and new:
-                        yield problem
-                    elif what not in common and (new or blamed <= set(group.crossed)):
+                    if what in common or not blamed:
+                        yield from [problem] if new else []
+                    elif new or blamed <= set(group.crossed):
                         yield self._named(at, sorted(blamed), problem)
 
     def _common_faults(self) -> set[tuple[Key, str]]:
@@ -144,7 +145,10 @@ class Sweep:
     def _validated(self, at: Positions) -> Config | tuple[Problem, ...]:
         data, values = dict(self.base), self._flat(at)
         for i, key in self._setting:
-            put(data, key, values[i])
+            try:
+                put(data, key, values[i])
+            except GradlabError as error:  # what is around the key is no section
+                return tuple(replace(p, key=key) for p in error.problems)
         return validated(data, self.folder)
 
     @cached_property

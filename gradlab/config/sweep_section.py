@@ -31,14 +31,19 @@ class Slot:
 class Found:
     """The axes, and the rest of the config with the overrides that are single values.
 
-    sections: the parts of the config that something was swept in, be it with a fault. notes: what
+    faulty: the parts of the config that something was to be swept in, but with a fault. notes: what
     a user should know.
     """
 
     source: Source
     slots: list[Slot] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    sections: set[str] = field(default_factory=set)
+    faulty: set[str] = field(default_factory=set)
+
+    @property
+    def sections(self) -> set[str]:
+        """The parts of the config that depend on what is swept."""
+        return self.faulty | {section(key) for slot in self.slots for key in slot.axis.keys}
 
     def refuse(self, error: GradlabError, place: Place) -> None:
         """Adds the error's problems, at that place, to those of the source."""
@@ -48,9 +53,9 @@ class Found:
 
     def add(self, axis: Written, place: Place, index: int | None = None) -> None:
         """A new axis, at the end or at `index`."""
-        self.sections |= {section(key) for key in axis.keys}
         flaws = [flaw for key in axis.keys if (flaw := flaw_of(key))]
         if flaws:
+            self.faulty |= {section(key) for key in axis.keys}
             self.refuse(GradlabError(*flaws), place)
         else:
             self.slots.insert(len(self.slots) if index is None else index, Slot(axis, place))
@@ -84,13 +89,13 @@ def _read_section(found: Found, source: Source) -> None:
         return
     for name, values in given.items():
         place = source.place((SWEEP, name))
-        found.sections |= _sections(name)
-        if (SWEEP, name) in unread:
-            continue
         try:
-            found.add(from_section(name, values), place)
+            if (SWEEP, name) not in unread:
+                found.add(from_section(name, values), place)
+                continue
         except GradlabError as error:
             found.refuse(error, place)
+        found.faulty |= _sections(name)
 
 
 def _override(found: Found, override: str, index: int) -> None:
@@ -109,7 +114,7 @@ def _override(found: Found, override: str, index: int) -> None:
         keys = keys_of(name)
         at = _displace(found, keys, place)
     except GradlabError as error:
-        found.sections |= _sections(name)
+        found.faulty |= _sections(name)
         found.refuse(error, place)
         return
     if axis is not None:
@@ -167,7 +172,8 @@ def _sections(name: str) -> set[str]:
 
 def faults_outside(found: Found, problems: Iterable[Problem]) -> list[Problem]:
     """Those of the config's problems that have nothing to do with what is swept."""
-    return [p for p in problems if section(top_of(p)) not in found.sections]
+    sections = found.sections
+    return [p for p in problems if section(top_of(p)) not in sections]
 
 
 def top_of(problem: Problem) -> Any:

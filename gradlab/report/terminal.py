@@ -60,7 +60,8 @@ def print_table(table: Table, out: Console) -> None:
     """A table with its first column to the left and numbers to the right."""
     unicode = _unicode(out)
     style = (box.SIMPLE_HEAD if unicode else box.ASCII2) if out.is_terminal else None
-    rich = RichTable(box=style, title=table.title, title_justify="left", pad_edge=False)
+    out.print(Text(table.title, style="italic"))  # rich would wrap it to the table's width
+    rich = RichTable(box=style, pad_edge=False)
     for index, name in enumerate(table.header):
         rich.add_column(Text(name), justify="left" if index == 0 else "right")
     for row in table.rows:

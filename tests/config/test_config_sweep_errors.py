@@ -151,6 +151,7 @@ OVERRIDES = [
     ("seq_len", "an override is key=value, for example seq_len=50; there is no '='"),
     ("=1,2", "an override is key=value, for example loss.at=all; the key is empty"),
     ("seq_len=0", "seq_len must be at least 1, not 0"),
+    ("init=[a]", "init must be a name or a mapping, not ['a']"),  # it takes the axis's place
 ]
 
 
@@ -159,7 +160,7 @@ def test_each_override_is_refused_in_our_words(
     override: str, message: str, sweep_refusal: Refusal
 ) -> None:
     """At the override."""
-    text = f"cell: rnn\nsweep: {{'{PAIR}': [[normal, 1], [zeros, 2]]}}\n"
+    text = f"cell: rnn\nsweep: {{'{PAIR}': [[normal, 1], [zeros, 2]], seeds: [1]}}\n"
     line = sweep_refusal(text, override)[0]
     wanted = f"command line, {override}: {message}"
     assert line.startswith(wanted[:-3]) if message.endswith("...") else line == wanted
@@ -279,12 +280,29 @@ def test_a_point_that_is_invalid_says_its_values(sweep_text: SweepText) -> None:
     ]
 
 
+def test_a_swept_key_needs_a_section_around_it(sweep_text: SweepText) -> None:
+    """In the file, or among the values of another axis."""
+    found = sweep_text("cell: rnn\nloss: [5]\nsweep: {loss.at: [all], seeds: [1, 2]}\n")
+    assert lines(found.check()) == [
+        "run.yaml:3:9: points with loss.at=all: 'loss' is not a section, so it has no key 'at'"
+    ]
+
+
 def test_what_is_wrong_in_every_point_is_said_once(sweep_text: SweepText) -> None:
     """Without a point's values, even beside a swept key."""
     found = sweep_text(
         "cell: rnn\ninit: {bais: 1}\nsweep: {init.recurrent: [normal, zeros], init.bias: [0, 1]}\n"
     )
     assert lines(found.check()) == ["run.yaml:2:8: unknown key 'init.bais' (did you mean 'bias'?)"]
+    found = sweep_text(
+        "cell: rnn\ninit: {file: a.npz, bias: 1}\nsweep: {init.forget_bias: [0, 1], seeds: [2]}\n"
+    )
+    assert lines(found.check()) == [
+        (
+            "run.yaml:2:21: init.bias cannot be given with init.file, which has the weights; "
+            "remove bias, forget_bias"
+        )
+    ]
 
 
 def test_twenty_problems_are_listed_and_the_others_counted(sweep_text: SweepText) -> None:
