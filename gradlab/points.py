@@ -40,9 +40,12 @@ class Task:
     points: tuple[Point, ...]
 
 
-def points(sweep: Sweep) -> Iterator[Point]:
-    """The points in order, the last axis varying fastest."""
-    for index in range(sweep.size):
+def points(sweep: Sweep, indices: Iterable[int] | None = None) -> Iterator[Point]:
+    """The points (or some of them) in order, the last axis varying fastest.
+
+    Raises GradlabError, naming the point, where one is invalid.
+    """
+    for index in range(sweep.size) if indices is None else indices:
         config = sweep.config(index)
         try:
             _, spec = settle(config)

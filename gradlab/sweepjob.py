@@ -95,7 +95,11 @@ def plan(sweep: Sweep) -> Planned:
         "identity": identity,
         "points": sweep.size,
         "axes": axes,
-        "base": {key: value for key, value in base.items() if key not in sweep.keys},
+        "base": {
+            key: value
+            for key, value in base.items()
+            if not any(f"{key}.".startswith(f"{swept}.") for swept in sweep.keys)
+        },
     }
     return Planned(sweep, every, description)
 
@@ -223,13 +227,22 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def estimate(planned: Planned, jobs: int) -> dict[str, Any]:
-    """What a sweep would take: seconds to a factor of two or so, memory of a worker."""
-    work = sum(operations(p.spec) for task in planned.tasks for p in task.points)
-    steps = sum(task.points[0].spec.T for task in planned.tasks) * 1e-4
+def forecast(sweep: Sweep, jobs: int) -> dict[str, Any]:
+    """What a sweep would take: tasks, seconds to a factor of two or so, memory of a worker.
+
+    A large sweep is judged by points at regular distances. Raises GradlabError as `plan` does.
+    """
+    wrong = sweep.check()
+    if wrong is not None:
+        raise wrong
+    stride = max(1, sweep.size // SAMPLED)
+    sample = tasks(points(sweep, range(0, sweep.size, stride)))
+    seen = sum(len(task.points) for task in sample)
+    work = sum(operations(p.spec) for task in sample for p in task.points)
+    steps = sum(task.points[0].spec.T for task in sample) * STEP
     return {
-        "points": planned.size,
-        "tasks": len(planned.tasks),
-        "seconds": round((work / RATE + steps + 0.002 * planned.size) / jobs, 1),
-        "memory_mib_per_worker": round(100 + 2 * MEMORY / 2**20),
+        "points": sweep.size,
+        "tasks": len(sample) if stride == 1 else round(len(sample) * sweep.size / seen),
+        "seconds": round((work / RATE + steps + seen * POINT) * sweep.size / seen / jobs, 1),
+        "memory_mib_per_worker": round((PROGRAM + 2 * MEMORY) / 2**20),
     }

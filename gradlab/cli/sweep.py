@@ -12,7 +12,8 @@ import typer
 from gradlab.cli.guard import Terminated
 
 if TYPE_CHECKING:
-    from gradlab.sweepjob import Planned, Progress
+    from gradlab.config import Sweep
+    from gradlab.sweepjob import Progress
     from gradlab.sweepstore import SweepFolder
 
 RESUME = "the same command again goes on from there"
@@ -81,10 +82,10 @@ def sweep(
     folder = SweepFolder(out if out is not None else results / wanted.name)
     workers = jobs or _cores()
     part = _shard(shard)
-    planned = plan(wanted)
     if dry_run:
-        _print_plan(planned, folder, workers, json)
+        _print_plan(wanted, folder, workers, json)
         return
+    planned = plan(wanted)
     order = Order(folder, executors(executor, workers), part, force, not no_figures, sys.argv)
     last: Progress | None = None
     try:
@@ -121,23 +122,20 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     raise GradlabError(f"--shard is {text!r}; it is I/N with I from 1 to N, e.g. 2/8")
 
 
-def _print_plan(planned: Planned, folder: SweepFolder, jobs: int, json: bool) -> None:
+def _print_plan(wanted: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
     import json as encoder
 
-    from gradlab.sweepjob import estimate
+    from gradlab.sweepjob import forecast
+    from gradlab.sweepresult import SweepResult
 
-    done = folder.done()
-    finished = sum(len(task.points) for task in planned.tasks if task.id in done)
-    facts: dict[str, Any] = {"folder": str(folder.path), "done": finished}
-    facts |= estimate(planned, jobs)
+    facts: dict[str, Any] = {"folder": str(folder.path)}
+    facts["done"] = SweepResult(folder.path).done if folder.is_sweep() else 0
+    facts |= forecast(wanted, jobs)
     if json:
         typer.echo(encoder.dumps(facts, indent=2))
         return
-    sizes = [len(task.points) for task in planned.tasks]
-    typer.echo(
-        f"{planned.size} points in {len(sizes)} tasks of {min(sizes)} to {max(sizes)} points"
-    )
-    typer.echo(f"done already in {folder.path}: {finished}")
+    typer.echo(f"{facts['points']} points, fused into {facts['tasks']} tasks")
+    typer.echo(f"done already in {folder.path}: {facts['done']}")
     typer.echo(
         f"all of them: about {_duration(facts['seconds'])} with {jobs} workers, "
         f"up to {facts['memory_mib_per_worker']} MiB each"
