@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +115,7 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def perform(planned: Planned, order: Order, say: Say) -> Iterator[Progress]:
+def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, None, None]:
     """Run what is missing; yields the progress after every task. The table is made when all is
     there.
 

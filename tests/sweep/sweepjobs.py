@@ -1,0 +1,105 @@
+"""Jobs that misbehave, for worker processes: importable there, and picklable."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gradlab.points import Task
+from gradlab.work import Finished, work
+
+
+def slowly(seconds: float, task: Task) -> Finished:
+    """The real work, after a while."""
+    time.sleep(seconds)
+    return work(task)
+
+
+def noting(folder: Path, task: Task) -> Finished:
+    """The real work; leaves the worker's process id and numbers of BLAS threads in the folder."""
+    from gradlab.execute import BLAS_THREADS
+
+    note = folder / str(os.getpid())
+    note.write_text(" ".join(os.environ.get(name, "unset") for name in BLAS_THREADS))
+    time.sleep(0.1)
+    return work(task)
+
+
+def killed_once(marker: Path, guilty: tuple[str, ...], task: Task) -> Finished:
+    """The real work, but guilty tasks kill their worker when they are tried for the first time."""
+    if task.id in guilty and not (marker / task.id).exists():
+        (marker / task.id).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(task)
+
+
+def killed_always(number: int, guilty: tuple[float, ...], task: Task) -> Finished:
+    """The real work, but tasks with a guilty weight scale kill their worker, by a signal."""
+    if any(point.spec.weight_scale in guilty for point in task.points):
+        os.kill(os.getpid(), number)
+    return work(task)
+
+
+def exiting(code: int, guilty: tuple[float, ...], task: Task) -> Finished:
+    """The real work, but tasks with a guilty weight scale end their worker without a word."""
+    if any(point.spec.weight_scale in guilty for point in task.points):
+        os._exit(code)
+    return work(task)
+
+
+class NeedsTwoError(Exception):
+    """Can be pickled, but not read again: its constructor needs more than it passes on."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one)
+
+
+class HoldsLockError(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self) -> None:
+        super().__init__("locked")
+        self.lock = threading.Lock()
+
+
+def raising(kind: str, guilty: tuple[float, ...], task: Task) -> Any:
+    """The real work, but tasks with a guilty weight scale raise, or return, what cannot be sent."""
+    if any(point.spec.weight_scale in guilty for point in task.points):
+        if kind == "unpicklable exception":
+            raise HoldsLockError
+        if kind == "unreadable exception":
+            raise NeedsTwoError("one", "two")
+        return threading.Lock()
+    return work(task)
+
+
+def main() -> NoReturn:
+    """`python sweepjobs.py MOST SECONDS GUILTY gradlab-arguments`: gradlab with at most MOST points
+    a task, each task SECONDS slower, killing its worker where its weight scale is GUILTY.
+    """
+    from functools import partial
+
+    from gradlab import cli, points, sweepjob
+    from gradlab.coordinate import Coordinator
+
+    most, seconds, guilty, *arguments = sys.argv[1:]
+    points.MOST_POINTS = int(most)
+    if guilty != "-":
+        job = partial(sys.modules["sweepjobs"].killed_always, signal.SIGKILL, (float(guilty),))
+    else:
+        job = partial(sys.modules["sweepjobs"].slowly, float(seconds))
+    sweepjob.Coordinator = partial(Coordinator, job=job)  # type: ignore[assignment, misc]
+    sys.argv = ["gradlab", *arguments]
+    cli.main()
+    raise SystemExit
+
+
+if __name__ == "__main__":
+    import sweepjobs  # the workers know the jobs by this name
+
+    sweepjobs.main()
