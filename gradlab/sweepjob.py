@@ -38,9 +38,12 @@ from gradlab.sweepstore import (
 Say = Callable[[str], None]
 Shard = tuple[int, int]  # I of N, from 1
 
-RATE = (
-    3e9  # operations a second and worker, for estimates; measured on one core, to a factor of two
-)
+# for forecasts, measured on one core of an x86-64 machine, to a factor of two
+RATE = 3e9  # operations a second and worker
+STEP = 1e-4  # seconds of overhead a step of a task
+POINT = 2e-3  # seconds of overhead a point
+PROGRAM = 100 * 2**20  # bytes of a worker that computes nothing
+SAMPLED = 2000  # points that a forecast looks at
 
 
 @dataclass(frozen=True)
