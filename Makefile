@@ -1,13 +1,16 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests                 make examples   every config in configs/
+# make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/rnn_exploding.yaml
-EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(wildcard configs/*.yaml))
+SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
+RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
+EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test check lint types examples clean
+.PHONY: run test check lint types examples pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -27,8 +30,20 @@ types: $(VENV)/.installed-dev
 examples: $(EXAMPLES)
 
 # a result is made again when its config changes; the folder appears whole, or not at all
-results/%/summary.json: configs/%.yaml | $(VENV)/.installed
+$(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab run $< --results results
+
+$(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
+	$(BIN)/gradlab sweep $< --results results --force
+
+# the pictures of the README, from the examples
+pictures: examples
+	for name in rnn_exploding lstm trained_lstm; do \
+	  cp results/$$name/gradient_norms.png docs/images/$$name.png; done
+	cp results/rnn_exploding/singular_values.png docs/images/
+	cp results/phase_diagram/phase_diagram.png docs/images/
+	cp results/cells_sweep/growth_rate.png docs/images/cells_sweep.png
+	cp results/init_sweep/growth_rate.png docs/images/init_sweep.png
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -128,6 +128,7 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
     _make(folder)
     with held(folder, order.shard):
         begin(folder, planned.description, dump_sweep(planned.sweep, folder.path), order.force)
+        _tell_version(folder, say)
         if order.shard is None:
             remove_leftovers(folder)
         mine = [t for k, t in enumerate(planned.tasks) if _in(order.shard, k)]
@@ -143,6 +144,15 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
             yield progress
         if {t.id for t in planned.tasks} <= folder.done():
             collect(planned, order, started)
+
+
+def _tell_version(folder: SweepFolder, say: Say) -> None:
+    """Points that another minor version computed are kept, and it is said."""
+    there = json.loads(folder.description.read_text(encoding="utf-8"))["gradlab"]
+    if there.split(".")[:2] != __version__.split(".")[:2]:
+        say(
+            f"begun with gradlab {there}, this is {__version__}: what is there is kept; --force starts over"
+        )
 
 
 def _make(folder: SweepFolder) -> None:

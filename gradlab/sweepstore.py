@@ -198,7 +198,7 @@ def begin(folder: SweepFolder, description: dict[str, Any], config: str, force: 
     """
     if folder.is_sweep():
         there = json.loads(folder.description.read_text(encoding="utf-8"))
-        if there["identity"] == description["identity"]:
+        if there["identity"] == description["identity"] and not force:
             return
         if not force:
             raise GradlabError(

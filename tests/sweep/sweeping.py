@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -116,6 +117,20 @@ def start_python(
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def start_wayward(options: Mapping[str, Any], *arguments: str | Path) -> subprocess.Popen[str]:
+    """gradlab with a job that is slow or deadly: see sweepjobs.wayward."""
+    return start_python(TESTS / "sweepjobs.py", json.dumps(options), *arguments)
+
+
+def wayward(
+    options: Mapping[str, Any], *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """The same to its end."""
+    with cleaned(start_wayward(options, *arguments)) as process:
+        out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 def command(

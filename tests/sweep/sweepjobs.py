@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,23 @@ from gradlab.work import Finished, work
 def slowly(seconds: float, task: Task) -> Finished:
     """The real work, after a while."""
     time.sleep(seconds)
+    return work(task)
+
+
+def wayward(options: dict[str, Any], task: Task) -> Finished:
+    """The real work, but slower, or deadly, for some weight scales.
+
+    seconds: how much slower; slow: for which scales (all, when absent); killed: which scales kill
+    their worker; watched: a folder of finished tasks: it is an error to compute one of them again.
+    """
+    scales = {point.spec.weight_scale for point in task.points}
+    watched = options.get("watched")
+    if watched and (Path(watched) / f"{task.id}.npz").exists():
+        (Path(watched).parent / f"TWICE-{task.id}").touch()
+    if scales & {*options.get("killed", [])}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "slow" not in options or scales & {*options["slow"]}:
+        time.sleep(options.get("seconds", 0.0))
     return work(task)
 
 
@@ -79,20 +97,19 @@ def raising(kind: str, guilty: tuple[float, ...], task: Task) -> Any:
 
 
 def main() -> NoReturn:
-    """`python sweepjobs.py MOST SECONDS GUILTY gradlab-arguments`: gradlab with at most MOST points
-    a task, each task SECONDS slower, killing its worker where its weight scale is GUILTY.
+    """`python sweepjobs.py OPTIONS gradlab-arguments`: gradlab with a wayward job.
+
+    OPTIONS is JSON: those of `wayward`, and `most`, the most points of a task.
     """
     from functools import partial
 
     from gradlab import cli, points, sweepjob
     from gradlab.coordinate import Coordinator
 
-    most, seconds, guilty, *arguments = sys.argv[1:]
-    points.MOST_POINTS = int(most)
-    if guilty != "-":
-        job = partial(sys.modules["sweepjobs"].killed_always, signal.SIGKILL, (float(guilty),))
-    else:
-        job = partial(sys.modules["sweepjobs"].slowly, float(seconds))
+    options, *arguments = sys.argv[1:]
+    wanted = json.loads(options)
+    points.MOST_POINTS = wanted.pop("most", 1)
+    job = partial(sys.modules["sweepjobs"].wayward, wanted)
     sweepjob.Coordinator = partial(Coordinator, job=job)  # type: ignore[assignment, misc]
     sys.argv = ["gradlab", *arguments]
     cli.main()

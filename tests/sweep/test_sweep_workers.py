@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import sweepjobs
-from sweeping import cleaned, command, environment, perform, planned, scales, start_python, table
+from sweeping import command, environment, perform, planned, scales, table, wayward
 
 from gradlab import sweepjob
 from gradlab.coordinate import Coordinator
@@ -212,19 +212,17 @@ def test_a_failed_point_is_exit_code_1_and_stays_so(tmp_path: Path) -> None:
     config.write_text(
         "cell: rnn\nhidden_size: 3\nseq_len: 6\nsweep: {weight_scale: [0.1, 0.2, 0.3, 0.4]}\n"
     )
-    arguments = ["sweep", str(config), "-o", str(tmp_path / "out"), "-j", "2", "--no-figures"]
-    script = [Path(sweepjobs.__file__), "1", "0", "0.2", *arguments]
-    with cleaned(start_python(*script)) as process:
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
-    assert "1 failed" in err
-    assert "its worker process died (signal 9, SIGKILL); its task is tried again" in err
-    assert "Traceback" not in err
-    assert str(tmp_path / "out" / "table.csv") in out
+    arguments = ["sweep", config, "-o", tmp_path / "out", "-j", "2", "--no-figures"]
+    first = wayward({"killed": [0.2]}, *arguments)
+    assert first.returncode == 1, first.stderr
+    assert "1 failed" in first.stderr
+    assert "its worker process died (signal 9, SIGKILL); its task is tried again" in first.stderr
+    assert "Traceback" not in first.stderr
+    assert str(tmp_path / "out" / "table.csv") in first.stdout
     reasons = [row.rpartition(",failed,,")[2] for row in rows(tmp_path / "out")[1:]]
-    assert [bool("SIGKILL" in reason) for reason in reasons] == [False, True, False, False]
-    again = command(*arguments)
-    assert again.returncode == 1, "what has failed is still failed when the table is asked for again"
+    assert ["SIGKILL" in reason for reason in reasons] == [False, True, False, False]
+    again = wayward({}, *arguments)
+    assert again.returncode == 1, "the point is still failed when the table is asked for again"
     assert "1 failed" in again.stderr
 
 

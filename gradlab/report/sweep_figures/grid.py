@@ -1,0 +1,221 @@
+"""A sweep's points on the grid of its axes: what the figures draw and the report tells.
+
+Arrays have one dimension for each axis; along an axis of numbers these ascend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.config.axes import word
+from gradlab.nonlinearity import Array
+from gradlab.report.sweep_table import Row, lookup
+
+AxisValues = tuple[Sequence[str], Sequence[Any]]  # keys that vary together, a tuple a position
+Curve = tuple[NDArray[Any], NDArray[Any]]  # t and log10 norms, (N,) each
+Curves = Callable[[int], Curve] | Mapping[int, Curve]
+
+LONG = 30  # characters of a value that are shown
+WIDE = 4.0  # last over first, from which numbers may be spaced logarithmically
+SYMBOLS = {
+    "weight_scale": "weight_scale g",
+    "seq_len": "seq_len T (steps)",
+    "hidden_size": "hidden_size H (units)",
+    "input_size": "input_size I (inputs)",
+    "batch_size": "batch_size B (sequences)",
+}
+
+
+class Status(IntEnum):
+    """Whether a point has a growth rate, and why not."""
+
+    MEASURED = 0
+    ZERO = 1  # the gradient is exactly zero from some step on
+    OVERFLOW = 2  # the forward pass, for every seed
+    FAILED = 3
+    UNKNOWN = 4  # too few steps
+    MISSING = 5  # not computed
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Keys that vary together, and the texts of their values; positions if these are numbers."""
+
+    keys: tuple[str, ...]
+    texts: tuple[str, ...]
+    positions: Array | None  # where they are drawn: the numbers, or their log10; ascending
+    log: bool
+    whole: bool
+    order: tuple[int, ...]  # places in the order in which they were given
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def name(self) -> str:
+        """The keys, for sentences."""
+        return ", ".join(self.keys)
+
+    @property
+    def label(self) -> str:
+        """The keys with symbol and unit, for an axis of a figure."""
+        scale = " (logarithmic)" if self.log else ""
+        return SYMBOLS.get(self.name, self.name) + scale
+
+    def at(self, k: int) -> str:
+        """The text "cell=rnn"."""
+        return f"{self.name}={self.texts[k]}"
+
+    def number(self, position: float) -> float:
+        """The value at a position."""
+        return float(10.0**position) if self.log else float(position)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Growth rates in nats per step with their intervals, and all that goes with them."""
+
+    axes: tuple[Axis, ...]
+    index: NDArray[np.int64]  # a point's place in the sweep
+    mean: Array  # NaN where there is none; so also:
+    low: Array
+    high: Array
+    bound: Array  # ln of the textbook's bound per step
+    left: Array  # log10 of what is left of the gradient
+    status: NDArray[np.int64]
+    some_lost: NDArray[np.bool_]  # seeds whose states overflowed, beside others
+    verdict: NDArray[np.str_]  # "" where there is no summary
+    curves: Curves
+
+    @property
+    def measured(self) -> bool:
+        """Whether any point has a growth rate."""
+        return bool((self.status == Status.MEASURED).any())
+
+    def curve(self, index: int) -> Curve:
+        """t and the median over seeds of log10 ||dL/dh_t|| of a point."""
+        return self.curves(index) if callable(self.curves) else self.curves[index]
+
+
+def grid(axes: Sequence[AxisValues], rows: Sequence[Row], curves: Curves | None = None) -> Grid:
+    """The Grid of a sweep's rows. A row's index counts with the last axis varying fastest."""
+    made = tuple(axis(keys, values) for keys, values in axes)
+    shape = tuple(len(one) for one in made)
+    index = np.arange(math.prod(shape))
+    numbers = np.full((5, len(index)), np.nan)
+    status = np.full(len(index), int(Status.MISSING))
+    some_lost = np.zeros(len(index), dtype=bool)
+    verdict = np.full(len(index), "", dtype="U12")
+    for row in rows:
+        numbers[:, row.index] = _numbers(row)
+        status[row.index] = state = status_of(row)
+        lost = row.summary is not None and row.summary.get("outcome") == "overflow"
+        some_lost[row.index] = lost and state is not Status.OVERFLOW
+        verdict[row.index] = "" if row.summary is None else row.summary["verdict"]
+    return Grid(
+        made,
+        _sorted(index, made, shape),
+        *(_sorted(array, made, shape) for array in numbers),
+        _sorted(status, made, shape),
+        _sorted(some_lost, made, shape),
+        _sorted(verdict, made, shape),
+        {} if curves is None else curves,
+    )
+
+
+def status_of(row: Row) -> Status:
+    """Whether a point has a growth rate, and why not."""
+    if row.summary is None:
+        return Status.FAILED
+    if lookup(row.summary, ("growth_rate", "mean")) is not None:
+        return Status.MEASURED
+    if row.summary["verdict"] == "vanishing":
+        return Status.ZERO
+    overflowed = row.summary.get("outcome") == "overflow"
+    return Status.OVERFLOW if overflowed else Status.UNKNOWN
+
+
+def axis(keys: Sequence[str], values: Sequence[Any]) -> Axis:
+    """An Axis; of numbers if there is one key, and different numbers are all its values."""
+    flat = [tuple(value) if isinstance(value, tuple | list) else (value,) for value in values]
+    numbers = np.array([value[0] for value in flat], float) if _numeric(flat) else None
+    if numbers is None:
+        texts = _distinct([", ".join(_text(part) for part in value) for value in flat])
+        return Axis(tuple(keys), texts, None, False, False, tuple(range(len(flat))))
+    order = tuple(int(k) for k in np.argsort(numbers))
+    ascending = numbers[list(order)]
+    log = _logarithmic(ascending)
+    positions = np.log10(ascending) if log else ascending
+    whole = all(isinstance(value[0], int) for value in flat)
+    return Axis(tuple(keys), _digits(ascending), positions, log, whole, order)
+
+
+def _numbers(row: Row) -> list[float]:
+    """mean, low, high, bound, left."""
+    if row.summary is None:
+        return [math.nan] * 5
+    rate = [lookup(row.summary, ("growth_rate", name)) for name in ("mean", "low", "high")]
+    bound = lookup(row.summary, ("theory", "textbook", "bound_per_step"))
+    found = [*rate, math.log(bound) if bound else None, row.summary.get("log10_remaining")]
+    return [math.nan if value is None else float(value) for value in found]
+
+
+def _sorted(array: NDArray[Any], axes: tuple[Axis, ...], shape: tuple[int, ...]) -> NDArray[Any]:
+    array = array.reshape(shape)
+    for k, one in enumerate(axes):
+        array = array.take(one.order, axis=k)
+    return array
+
+
+def _numeric(values: Sequence[tuple[Any, ...]]) -> bool:
+    plain = all(
+        len(value) == 1 and isinstance(value[0], int | float) and not isinstance(value[0], bool)
+        for value in values
+    )
+    return plain and len({float(value[0]) for value in values}) == len(values)
+
+
+def _logarithmic(numbers: Array) -> bool:
+    """Whether ascending numbers are spaced more evenly in their logarithms."""
+    if len(numbers) < 3 or numbers[0] <= 0 or numbers[-1] < WIDE * numbers[0]:
+        return False
+    linear, log = np.diff(numbers), np.diff(np.log(numbers))
+    return bool(log.std() / log.mean() < linear.std() / linear.mean())
+
+
+def _digits(numbers: Array) -> tuple[str, ...]:
+    """At least three significant digits, and so many that no two texts are the same."""
+    for digits in range(3, 18):
+        texts = tuple(
+            f"{number:.0f}"
+            if number == round(number) and abs(number) < 1e6
+            else f"{number:.{digits}g}"
+            for number in numbers
+        )
+        if len(set(texts)) == len(texts):
+            break
+    return texts
+
+
+def _text(value: Any) -> str:
+    """A value that is no number: 'rnn', 'relu rnn' for {type: rnn, activation: relu}."""
+    if isinstance(value, Mapping) and "type" in value:
+        more = [word(part) for key, part in value.items() if key != "type"]
+        return " ".join([*more, word(value["type"])])
+    return word(value)
+
+
+def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
+    """The texts, shortened, and numbered where two would be the same."""
+    short = [text if len(text) <= LONG else f"{text[: LONG - 1]}…" for text in texts]
+    return tuple(
+        f"{text} ({short[: k + 1].count(text)})" if short.count(text) > 1 else text
+        for k, text in enumerate(short)
+    )
