@@ -151,7 +151,8 @@ def _tell_version(folder: SweepFolder, say: Say) -> None:
     there = json.loads(folder.description.read_text(encoding="utf-8"))["gradlab"]
     if there.split(".")[:2] != __version__.split(".")[:2]:
         say(
-            f"begun with gradlab {there}, this is {__version__}: what is there is kept; --force starts over"
+            f"begun with gradlab {there}, this is {__version__}: "
+            "what is there is kept; --force starts over"
         )
 
 

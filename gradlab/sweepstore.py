@@ -196,6 +196,15 @@ def begin(folder: SweepFolder, description: dict[str, Any], config: str, force: 
 
     Raises GradlabError when another sweep, or anything else, is there.
     """
+    descriptor = os.open(folder.path / ".lock-begin", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # shards begin one after the other
+        _begin(folder, description, config, force)
+    finally:
+        os.close(descriptor)
+
+
+def _begin(folder: SweepFolder, description: dict[str, Any], config: str, force: bool) -> None:
     if folder.is_sweep():
         there = json.loads(folder.description.read_text(encoding="utf-8"))
         if there["identity"] == description["identity"] and not force:

@@ -82,6 +82,8 @@ def sweep(
     folder = SweepFolder(out if out is not None else results / wanted.name)
     workers = jobs or _cores()
     part = _shard(shard)
+    if force and part is not None:
+        raise GradlabError("--force would take away what other shards have done; run it without")
     if dry_run:
         _print_plan(wanted, folder, workers, json)
         return

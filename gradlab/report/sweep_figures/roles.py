@@ -25,7 +25,7 @@ class Roles:
     panels: int | None
 
     def take(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array of the grid as (panels, across, x); all other axes at their first value."""
+        """An array of the grid as (panels, across, x); all other axes at their first place."""
         order = [self.panels, self.across, self.x]
         kept = [k for k in range(array.ndim) if k in order]
         part = array[tuple(slice(None) if k in order else 0 for k in range(array.ndim))]
@@ -33,10 +33,10 @@ class Roles:
         return part[tuple(np.newaxis if k is None else slice(None) for k in order)]
 
     def fixed(self, grid: Grid) -> list[str]:
-        """What is shown at its first value only, in words."""
+        """Which axes are shown at their first place only, in words."""
         used = (self.x, self.across, self.panels)
         return [
-            f"{one.at(_first(one))}, the first of {len(one)} values"
+            f"{one.at(0)} only, of {len(one)} values"
             for k, one in enumerate(grid.axes)
             if k not in used and len(one) > 1
         ]
@@ -92,8 +92,3 @@ def _varied(grid: Grid) -> list[int]:
 def _two(places: Sequence[int]) -> tuple[int | None, int | None]:
     first, second = (*places, None, None)[:2]
     return first, second
-
-
-def _first(axis: Axis) -> int:
-    """The place, among the ascending numbers, of the value that was given first."""
-    return axis.order.index(0)

@@ -1,0 +1,75 @@
+"""Axes of swept numbers: ticks, edges of cells, and the two half-planes of growth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradlab.nonlinearity import Array
+from gradlab.report import style
+from gradlab.report.figures import decades
+from gradlab.report.sweep_figures.grid import Axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as Side
+
+FEW = 8  # values that have a tick each
+APART = 0.08  # of the span, at least, for that
+MARGIN = 0.03  # of the span, on both sides
+TICKS = 6
+SHADE = 0.08  # opacity of the half-planes
+
+
+def set_ticks(side: Side, axis: Axis) -> None:
+    """Ticks at round numbers, or at every value if they are few."""
+    from matplotlib.ticker import MaxNLocator
+
+    positions = axis.positions
+    assert positions is not None
+    span = float(positions[-1] - positions[0])
+    if len(positions) <= FEW and np.diff(positions).min(initial=np.inf) >= APART * span:
+        side.set_ticks(positions.tolist(), list(axis.texts))
+    elif axis.log:
+        ticks = decades.ticks(float(positions[0]), float(positions[-1]), TICKS)
+        side.set_ticks(ticks, decades.labels(ticks))
+    else:
+        side.set_major_locator(
+            MaxNLocator(nbins=TICKS, steps=[1, 2, 2.5, 5, 10], integer=axis.whole)
+        )
+
+
+def set_x(ax: Axes, axis: Axis) -> None:
+    """The x axis of curves along an axis of numbers."""
+    assert axis.positions is not None
+    low, high = float(axis.positions[0]), float(axis.positions[-1])
+    margin = MARGIN * (high - low) or 0.5
+    ax.set_xlim(low - margin, high + margin)
+    set_ticks(ax.xaxis, axis)
+
+
+def borders(positions: Array) -> Array:
+    """The N + 1 borders of cells around N >= 2 ascending positions: half way between them."""
+    middle = (positions[:-1] + positions[1:]) / 2
+    first, last = 2 * positions[0] - middle[0], 2 * positions[-1] - middle[-1]
+    return np.concatenate(([first], middle, [last]))
+
+
+def growth_limits(mean: Array, low: Array, high: Array) -> tuple[float, float]:
+    """Limits that show zero, all means, and of their intervals as much as does not squash them."""
+    shown = np.append(mean[np.isfinite(mean)], 0.0)
+    bottom, top = float(shown.min()), float(shown.max())
+    room = max(top - bottom, 1e-3) / 2
+    bottom = max(bottom - room, float(np.min(low, initial=bottom, where=np.isfinite(low))))
+    top = min(top + room, float(np.max(high, initial=top, where=np.isfinite(high))))
+    margin = 0.08 * max(top - bottom, 1e-3)
+    return bottom - margin, top + margin
+
+
+def half_planes(ax: Axes, low: float, high: float, upright: bool = True) -> None:
+    """Zero growth as a line, with the colours of the verdicts on both sides of it."""
+    span, line = (ax.axhspan, ax.axhline) if upright else (ax.axvspan, ax.axvline)
+    for ends, verdict in (((0, high), "exploding"), ((low, 0), "vanishing")):
+        span(*ends, color=style.VERDICT_COLOURS[verdict], alpha=SHADE, linewidth=0, zorder=0)
+    line(0, color=style.INK, linewidth=1.0, zorder=1.5)

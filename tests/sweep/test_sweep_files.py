@@ -1,0 +1,407 @@
+"""Disks that fill up, files that are not what they should be, folders that cannot be written.
+
+- a write that fails at any point: a clear message, exit code 1, nothing torn and no temporary file;
+  when there is room again, the same command goes on
+- the same on a real small disk, where one can be mounted
+- a torn, truncated, empty, foreign, renamed or newer task file is named, set aside as *.bad, and
+  computed again; the table is right
+- no byte of a task file can be changed in a way that reading it does more than say so
+- a folder that cannot be written is told before anything is computed, with exit code 2
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+from sweeping import ROOT, check_whole, command, environment, files, perform, planned, scales, table
+from sweeping import temporary
+
+from gradlab import sweepjob, sweepstore
+from gradlab.errors import GradlabError
+from gradlab.execute import Processes
+from gradlab.record import SCHEMA
+from gradlab.sweepjob import Planned
+from gradlab.sweepresult import SweepResult
+from gradlab.sweepstore import SweepFolder, TaskFile
+
+WRITES = 2 + 6 + 4  # sweep.json and .yaml; six tasks; table, provenance, report, summary
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Planned:
+    """Six tasks of one point each."""
+    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    return planned(scales(6))
+
+
+@pytest.fixture
+def expected(plan: Planned, tmp_path: Path) -> bytes:
+    """The table when nothing goes wrong."""
+    perform(plan, tmp_path / "expected")
+    return table(tmp_path / "expected")
+
+
+@pytest.mark.parametrize("part", [0, 40], ids=["nothing", "a part"])
+@pytest.mark.parametrize("which", range(WRITES))
+def test_a_write_that_fails_leaves_nothing_torn(
+    which: int,
+    part: int,
+    plan: Planned,
+    expected: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk is full from the n-th write on, which still takes a part of the data."""
+    out, written = tmp_path / "out", 0
+
+    def put(path: Path, content: str | bytes) -> None:
+        nonlocal written
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data[:part] if written >= which else data)
+        if written >= which:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written += 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweepstore, "put", put)
+        with pytest.raises(GradlabError, match="no space left on device") as caught:
+            perform(plan, out)
+    assert caught.value.exit_code == 1
+    assert "cannot write" in str(caught.value)
+    assert temporary(out) == []
+    kept = files(out)
+    assert len(kept) == max(0, min(6, which - 2))
+    for name in kept:
+        TaskFile(out / "tasks" / name)
+    progress, said = perform(plan, out)
+    assert (progress.before, progress.done, said) == (len(kept), 6, [])
+    assert {name: files(out)[name] for name in kept} == kept
+    check_whole(plan, out, expected)
+
+
+def test_with_workers_a_full_disk_ends_the_sweep_too(
+    plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = sweepstore.put
+
+    def put(path: Path, content: str | bytes) -> None:
+        if len(files(tmp_path / "out")) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sound(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweepstore, "put", put)
+        with pytest.raises(GradlabError, match="no space left on device"):
+            perform(plan, tmp_path / "out", Processes(2))
+    assert temporary(tmp_path / "out") == []
+    perform(plan, tmp_path / "out", Processes(2))
+    check_whole(plan, tmp_path / "out", expected)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A real file system of 256 KiB."""
+    path = Path(tempfile.mkdtemp())
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(path)], capture_output=True, check=False
+    ) if shutil.which("mount") else None
+    if mounted is None or mounted.returncode:
+        path.rmdir()
+        pytest.skip("a small disk cannot be mounted here: that needs root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+        path.rmdir()
+
+
+def test_a_real_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    """Four tasks of about 100 KiB do not fit; with more room the same command goes on."""
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        "cell: rnn\nhidden_size: 4\nseeds: 4\nspectrum: none\n"
+        "sweep: {seq_len: [100, 101, 102, 103], weight_scale: [0.5, 1.0, 1.5]}\n"
+    )
+    out = small_disk / "out"
+    arguments = ["sweep", config, "--out", out, "-j", "1", "--no-figures"]
+    full = command(*arguments)
+    assert full.returncode == 1, full.stderr
+    last = full.stderr.splitlines()[-1]
+    assert last.startswith("gradlab: cannot write ")
+    assert last.endswith("no space left on device")
+    assert temporary(out) == []
+    kept = files(out)
+    assert 0 < len(kept) < 4
+    for name in kept:
+        TaskFile(out / "tasks" / name)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert {name: files(out)[name] for name in kept} == kept
+    elsewhere = command("sweep", config, "--out", tmp_path / "out", "-j", "1", "--no-figures")
+    assert elsewhere.returncode == 0
+    assert table(out) == table(tmp_path / "out")
+
+
+def test_a_real_read_only_disk(small_disk: Path, tmp_path: Path, plan: Planned) -> None:
+    """Empty, or holding a part of the sweep: said before any computation."""
+    begun = small_disk / "begun"
+    perform(plan, begun)
+    SweepFolder(begun).task(plan.tasks[2].id).unlink()
+    (small_disk / "empty").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for path in (begun, small_disk / "empty", small_disk / "new"):
+        refused_without_computing(plan, path, "read-only file system")
+
+
+def npz(**arrays: Any) -> bytes:
+    """An npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def with_metadata(data: bytes, **changes: Any) -> bytes:
+    """A task file with changes to its metadata; a key with None is removed."""
+    with np.load(io.BytesIO(data)) as file:
+        arrays = {name: file[name] for name in file.files}
+    metadata = {**json.loads(str(arrays.pop("metadata"))), **changes}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    return npz(metadata=np.array(json.dumps(metadata)), **arrays)
+
+
+class Evil:
+    """What a pickle would run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch was-run",)
+
+
+SPOILED: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "without its last byte": lambda data: data[:-1],
+    "with a flipped bit": lambda data: data[:300] + bytes([data[300] ^ 1]) + data[301:],
+    "zeros": lambda data: bytes(len(data)),
+    "text": lambda data: b"hello\n",
+    "another npz": lambda data: npz(a=np.zeros(3)),
+    "a pickle inside": lambda data: npz(metadata=np.array([Evil()], dtype=object)),
+    "metadata that is no JSON": lambda data: npz(metadata=np.array("{")),
+    "metadata that is a list": lambda data: npz(metadata=np.array("[]")),
+    "no points": lambda data: with_metadata(data, points=None),
+    "points that are none": lambda data: with_metadata(data, points=[1, 2]),
+    "a newer schema": lambda data: with_metadata(data, schema=SCHEMA + 1),
+    "a schema that is none": lambda data: with_metadata(data, schema="new"),
+    "the name of another task": lambda data: with_metadata(data, task="0" * 20),
+    "the points of another task": lambda data: with_metadata(
+        data, points=[{"index": 0, "identity": "0" * 64, "failed": "why"}]
+    ),
+    "fewer points": lambda data: with_metadata(data, points=[]),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_spoiled_task_file_is_named_set_aside_and_computed_again(
+    kind: str, plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out"
+    perform(plan, out)
+    path = SweepFolder(out).task(plan.tasks[3].id)
+    spoiled = SPOILED[kind](path.read_bytes())
+    path.write_bytes(spoiled)
+    before = files(out)
+    progress, said = perform(plan, out)
+    assert (progress.before, progress.done, progress.failed) == (5, 6, 0)
+    assert len(said) == 1
+    assert str(path) in said[0]
+    assert said[0].endswith("it is set aside and computed again")
+    assert path.with_name(path.name + ".bad").read_bytes() == spoiled
+    assert [name for name in before if files(out)[name] != before[name]] == [path.name]
+    check_whole(plan, out, expected)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_newer_schema_is_named(plan: Planned, tmp_path: Path) -> None:
+    perform(plan, tmp_path)
+    path = SweepFolder(tmp_path).task(plan.tasks[0].id)
+    path.write_bytes(with_metadata(path.read_bytes(), schema=SCHEMA + 1))
+    with pytest.raises(GradlabError, match=f"has schema {SCHEMA + 1}, this gradlab knows up to"):
+        TaskFile(path)
+
+
+def test_a_task_file_under_another_name_is_not_taken_for_that_task(
+    plan: Planned, expected: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    perform(plan, out)
+    first, second = (SweepFolder(out).task(task.id) for task in plan.tasks[:2])
+    shutil.copy(first, second)
+    _, said = perform(plan, out)
+    assert len(said) == 1
+    assert f"{second} holds another task" in said[0]
+    check_whole(plan, out, expected)
+
+
+def test_a_folder_in_the_place_of_a_task_file_is_set_aside(
+    plan: Planned, expected: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    perform(plan, out)
+    path = SweepFolder(out).task(plan.tasks[1].id)
+    path.unlink()
+    path.mkdir()
+    _, said = perform(plan, out)
+    assert len(said) == 1
+    check_whole(plan, out, expected)
+
+
+def test_files_that_are_no_tasks_do_not_matter(
+    plan: Planned, expected: bytes, tmp_path: Path
+) -> None:
+    """Notes of the user, and a task of some other sweep."""
+    out = tmp_path / "out"
+    perform(plan, out)
+    (out / "notes.txt").write_text("mine")
+    (out / "tasks" / f"{'0' * 20}.npz").write_bytes(b"?")
+    (out / "table.csv").unlink()
+    progress, said = perform(plan, out)
+    assert (progress.before, said) == (6, [])
+    assert table(out) == expected
+    assert (out / "notes.txt").read_text() == "mine"
+    assert SweepResult(out).done == 6
+
+
+def test_reading_survives_any_changed_byte(tmp_path: Path) -> None:
+    """Every byte of the zip's headers, and many inside, changed in two ways; every tenth cut."""
+    plan = planned(scales(1))
+    perform(plan, tmp_path)
+    path = SweepFolder(tmp_path).task(plan.tasks[0].id)
+    data = path.read_bytes()
+    rng = random.Random(7)
+    tail = len(data) - data.rindex(b"PK\x01\x02") + 2000  # the directory at the end
+    places = {*range(400), *range(len(data) - tail, len(data)), *rng.sample(range(len(data)), 300)}
+    sound = refused = 0
+    for place in sorted(places):
+        for flip in (0x01, 0xFF):
+            changed = bytearray(data)
+            changed[place] ^= flip
+            path.write_bytes(changed)
+            try:
+                TaskFile(path)
+                sound += 1  # a time stamp, say
+            except GradlabError as error:
+                assert str(path) in str(error)
+                refused += 1
+    for length in range(0, len(data), len(data) // 200):
+        path.write_bytes(data[:length])
+        with pytest.raises(GradlabError):
+            TaskFile(path)
+    assert refused > sound
+
+
+def test_a_result_with_a_spoiled_task_is_read_without_it(plan: Planned, tmp_path: Path) -> None:
+    perform(plan, tmp_path)
+    for kind in ("empty", "truncated", "with a flipped bit", "text", "metadata that is a list"):
+        path = SweepFolder(tmp_path).task(plan.tasks[3].id)
+        data = path.read_bytes()
+        path.write_bytes(SPOILED[kind](data))
+        result = SweepResult(tmp_path)
+        if kind != "with a flipped bit":  # found only when the arrays are read
+            assert result.done == 5
+            assert [index for index, _ in result.records()] == [0, 1, 2, 4, 5]
+        with pytest.raises(GradlabError):
+            result.record(weight_scale=0.4)
+        path.write_bytes(data)
+
+
+def refused_without_computing(plan: Planned, path: Path, why: str) -> None:
+    """A sweep into this folder must be refused, with exit code 2, before any task is handed out."""
+
+    class NoExecutors:
+        window = 1
+
+        def current(self) -> NoReturn:
+            raise AssertionError("something is computed")
+
+        def stop(self) -> None: ...
+
+        def check(self) -> None: ...
+
+        def how_a_worker_ended(self) -> str:
+            return ""
+
+    with pytest.raises(GradlabError) as caught:
+        perform(plan, path, NoExecutors())  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert caught.value.exit_code == 2, message
+    assert str(path) in message
+    assert why in message.lower()
+
+
+def test_a_file_in_place_of_the_folder_is_told_first(plan: Planned, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused_without_computing(plan, tmp_path / "file", "file exists")
+    refused_without_computing(plan, tmp_path / "file" / "below", "not a directory")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_in_place_of_the_lock_is_told_first(plan: Planned, tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    refused_without_computing(plan, tmp_path, "is a directory")
+
+
+def test_a_folder_of_someone_else_is_told_first(tmp_path: Path) -> None:
+    """As a user who may not write there; root may, so root becomes nobody for it."""
+    config = tmp_path / "run.yaml"
+    config.write_text("cell: rnn\nhidden_size: 3\nseq_len: 6\nsweep: {weight_scale: [0.1, 0.2]}\n")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "out").mkdir(mode=0o555)
+        folder.chmod(0o755)
+        who = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        import sys
+
+        refused = subprocess.run(
+            [sys.executable, "-m", "gradlab", "sweep", "-", "-o", folder / "out", "-j", "1"],
+            input=config.read_text(),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env=environment(PYTHONDONTWRITEBYTECODE="1", MPLCONFIGDIR=name),
+            **who,  # type: ignore[call-overload]
+        )
+        if "No module named" in refused.stderr or "Permission denied: '" + str(ROOT) in refused.stderr:
+            pytest.skip("nobody may not read this checkout")
+        assert refused.returncode == 2, refused.stderr
+        assert refused.stderr == f"gradlab: cannot write to '{folder / 'out'}': permission denied\n"
+        assert list((folder / "out").iterdir()) == []
+
+
+def test_it_is_the_runner_that_reads_no_files(plan: Planned, tmp_path: Path) -> None:
+    """The table comes from the files: what is in them counts, not what was computed just now."""
+    perform(plan, tmp_path)
+    before = table(tmp_path)
+    path = SweepFolder(tmp_path).task(plan.tasks[2].id)
+    with np.load(path) as file:
+        points = json.loads(str(file["metadata"]))["points"]
+    points[0]["summary"]["outcome"] = "changed"
+    path.write_bytes(with_metadata(path.read_bytes(), points=points))
+    perform(plan, tmp_path)
+    assert table(tmp_path) == before.replace(
+        table(tmp_path).splitlines()[3].replace(b"changed", b"ok"), table(tmp_path).splitlines()[3]
+    )
+    assert sweepjob.__doc__
