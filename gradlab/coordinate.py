@@ -53,7 +53,7 @@ class Coordinator:
             while self.waiting or self.suspects or self.running:
                 intact = self._hand_out()
                 done = self._wait() if intact else set()
-                died = [] if intact else [*self.running.values()]
+                died: list[Task] = []
                 for future in done:
                     task = self.running.pop(future)
                     finished = self._result(future, task)
@@ -63,7 +63,7 @@ class Coordinator:
                         self.keep(finished)
                         yield Event(task, finished.failed)
                 if died or not intact:
-                    yield from self._recover([*dict.fromkeys([*died, *self.running.values()])])
+                    yield from self._recover([*died, *self.running.values()])
         finally:
             self.executors.stop()
 

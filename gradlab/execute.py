@@ -8,8 +8,10 @@ extra).
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -75,31 +77,56 @@ class Serial(Executor):
         return ""
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool whose workers start with one BLAS thread, and deaf to Ctrl-C from their first moment.
+
+    Environment and signal mask are inherited, so both are set around the start of a worker alone.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """As always; workers are started here."""
+        before = {name: os.environ.get(name) for name in BLAS_THREADS}
+        os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
 class Processes:
     """Local worker processes, started afresh so that each reads its number of BLAS threads."""
 
     def __init__(self, jobs: int) -> None:
         self.jobs, self.window = jobs, 2 * jobs
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: _Pool | None = None
+        self._strangers: set[Any] = set()  # child processes that are not our workers
         self._workers: set[Any] = set()
 
     def current(self) -> Executor:
         """The pool."""
         if self._pool is None:
-            for name in BLAS_THREADS:
-                os.environ[name] = "1"
+            self._strangers = set(multiprocessing.active_children())
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.jobs, context, _leave_signals_to_the_coordinator)
-        self._workers.update(multiprocessing.active_children())
+            self._pool = _Pool(self.jobs, context, _end_with_the_coordinator)
+        self._look()
         return self._pool
 
     def stop(self) -> None:
         """Kill the workers."""
         if self._pool is None:
             return
-        for worker in multiprocessing.active_children():
+        self._look()
+        for worker in self._workers:
             worker.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self._workers:
+            worker.join()
         self._pool = None
         self._workers.clear()
 
@@ -108,7 +135,7 @@ class Processes:
 
     def how_a_worker_ended(self) -> str:
         """Exit code or signal of the worker that broke the pool (it ends the others by SIGTERM)."""
-        self._workers.update(multiprocessing.active_children())
+        self._look()
         for worker in self._workers:
             worker.join(timeout=1)
         codes = [worker.exitcode for worker in self._workers if worker.exitcode]
@@ -119,9 +146,22 @@ class Processes:
             return f"its worker process died (signal {-code}, {signal.Signals(-code).name})"
         return f"its worker process died (exit code {code})"
 
+    def _look(self) -> None:
+        """Remember the workers: how one ended is asked when it is gone."""
+        self._workers.update(set(multiprocessing.active_children()) - self._strangers)
 
-def _leave_signals_to_the_coordinator() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+def _end_with_the_coordinator() -> None:
+    """A worker whose coordinator was killed would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def executors(kind: str, jobs: int) -> Executors:

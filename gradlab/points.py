@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Task:
-    """Points that are computed together; the id is made from their identities."""
+    """Points that are computed together; the id is made from their places and identities."""
 
     id: str
     points: tuple[Point, ...]
@@ -91,5 +91,6 @@ def numbers(spec: Spec) -> float:
 
 
 def _id(bunch: list[Point]) -> str:
-    text = " ".join(point.spec.identity for point in bunch)
+    # with the index: one experiment may be written in two ways, and is then two rows
+    text = " ".join(f"{point.index}:{point.spec.identity}" for point in bunch)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

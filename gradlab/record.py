@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import io
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -39,6 +40,24 @@ from numpy.typing import NDArray
 from gradlab.errors import GradlabError
 
 SCHEMA = 1
+
+# what reading a torn, foreign or hostile npz file raises: zip, zlib, numpy's header, JSON, and us
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class NewerSchemaError(GradlabError):
@@ -140,7 +159,5 @@ class Record:
                 identity=metadata["identity"],
                 version=metadata["version"],
             )
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-            raise GradlabError(f"{name} is torn or not a record: {error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise GradlabError(f"{name} is not a gradlab record: {error}") from error
+        except UNREADABLE as error:
+            raise GradlabError(f"{name} is torn or not a gradlab record: {error}") from error

@@ -174,7 +174,7 @@ def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> set[str]:
         if task.id not in done:
             continue
         try:
-            TaskFile(folder.task(task.id))
+            TaskFile(folder.task(task.id)).expect([p.spec.identity for p in task.points])
         except GradlabError as error:
             say(f"{error}; it is set aside and computed again")
             set_aside(folder, task.id)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.errors import GradlabError
-from gradlab.record import Record
+from gradlab.record import UNREADABLE, Record
 from gradlab.sweepstore import SweepFolder, TaskFile
 
 
@@ -113,5 +113,5 @@ def _indices(path: Path) -> list[int]:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             metadata = json.loads(str(file["metadata"]))
         return [int(point["index"]) for point in metadata["points"]]
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except UNREADABLE:
         return []

@@ -22,8 +22,6 @@ import os
 import shutil
 import socket
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.errors import GradlabError
-from gradlab.record import SCHEMA, Record
+from gradlab.record import SCHEMA, UNREADABLE, Record
 from gradlab.store import put, reason
 
 TEMPORARY = ".tmp-"
@@ -120,10 +118,8 @@ class TaskFile:
             if self.metadata["task"] != path.name.removesuffix(".npz"):
                 raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
             self.points = self._stored()
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise GradlabError(f"{path} is not a task's file: {error}") from error
         if schema > SCHEMA:
             raise GradlabError(f"{path} has schema {schema}, this gradlab knows up to {SCHEMA}")
 
@@ -136,6 +132,13 @@ class TaskFile:
             points.append(Stored(entry["index"], entry["identity"], summary, failed, own))
             row += not failed
         return tuple(points)
+
+    def expect(self, identities: list[str]) -> None:
+        """Raise GradlabError unless the points are these."""
+        if [point.identity for point in self.points] != identities:
+            raise GradlabError(
+                f"the task {self.metadata['task']} holds other points than it should"
+            )
 
     def record(self, point: Stored) -> Record:
         """The record of one of the points; GradlabError when it failed."""
@@ -214,13 +217,24 @@ def _begin(folder: SweepFolder, description: dict[str, Any], config: str, force:
                 f"{str(folder.path)!r} holds another sweep: {differences(there, description)}; "
                 "use --force to start over, or another --out or name="
             )
-    elif any(not p.name.startswith(".lock") for p in folder.path.iterdir()):
+    elif any(not _ours(p) for p in folder.path.iterdir()):
         raise GradlabError(
             f"{str(folder.path)!r} holds files of no sweep; give another --out or name="
         )
     start_over(folder)
     write_whole(folder.config, config)
     write_whole(folder.description, json.dumps(description, indent=2) + "\n")
+
+
+def _ours(path: Path) -> bool:
+    """Whether a sweep writes files of that name: they stay when one is killed as it begins."""
+    known = ("sweep.json", "sweep.yaml", "tasks", "table.csv", "summary.json", "provenance.json")
+    pictures = (".png", ".svg", ".pdf")
+    return (
+        path.name in (*known, "report.md")
+        or path.name.startswith((".lock", TEMPORARY))
+        or path.suffix in pictures
+    )
 
 
 def start_over(folder: SweepFolder) -> None:
@@ -269,7 +283,10 @@ def held(folder: SweepFolder, shard: tuple[int, int] | None) -> Iterator[None]:
 
 @contextmanager
 def _lock(path: Path, shared: bool) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise GradlabError(f"cannot write to {str(path.parent)!r}: {reason(error)}") from error
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

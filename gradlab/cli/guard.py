@@ -36,6 +36,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
+        except typer.Exit:
+            raise
         except GradlabError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:

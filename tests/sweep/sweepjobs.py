@@ -88,6 +88,8 @@ class HoldsLockError(Exception):
 def raising(kind: str, guilty: tuple[float, ...], task: Task) -> Any:
     """The real work, but tasks with a guilty weight scale raise, or return, what cannot be sent."""
     if any(point.spec.weight_scale in guilty for point in task.points):
+        if kind == "plain":
+            raise ValueError("no such thing")
         if kind == "unpicklable exception":
             raise HoldsLockError
         if kind == "unreadable exception":

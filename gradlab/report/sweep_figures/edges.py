@@ -6,6 +6,8 @@ logarithm, as it is drawn.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from gradlab.nonlinearity import Array
@@ -25,7 +27,7 @@ def crossings(positions: Array, growth: Array) -> list[float]:
     x, y = positions[known], growth[known]
     signed = np.flatnonzero(np.abs(y) > NOTHING)
     found = []
-    for a, b in zip(signed[:-1], signed[1:], strict=True):
+    for a, b in pairwise(signed):
         if (y[a] > 0) == (y[b] > 0):
             continue
         if b == a + 1:
@@ -40,7 +42,7 @@ def beside(growth: Array) -> set[int]:
     known = np.flatnonzero(np.isfinite(growth))
     signed = [int(k) for k in known if abs(growth[k]) > NOTHING]
     found: set[int] = set()
-    for a, b in zip(signed[:-1], signed[1:], strict=True):
+    for a, b in pairwise(signed):
         if (growth[a] > 0) != (growth[b] > 0):
             found |= {int(k) for k in known if a <= k <= b}
     return found

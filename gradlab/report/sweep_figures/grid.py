@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradlab.analysis.verdict import Caveat
 from gradlab.config.axes import word
 from gradlab.nonlinearity import Array
 from gradlab.report.sweep_table import Row, lookup
@@ -38,10 +39,11 @@ class Status(IntEnum):
 
     MEASURED = 0
     ZERO = 1  # the gradient is exactly zero from some step on
-    OVERFLOW = 2  # the forward pass, for every seed
-    FAILED = 3
+    PARTLY_ZERO = 2  # of some seeds only
+    OVERFLOW = 3  # the forward pass, for every seed
     UNKNOWN = 4  # too few steps
-    MISSING = 5  # not computed
+    FAILED = 5
+    MISSING = 6  # not computed
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Grid:
         """Whether any point has a growth rate."""
         return bool((self.status == Status.MEASURED).any())
 
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of the gradient at any point."""
+        return bool((self.status < Status.UNKNOWN).any())
+
     def curve(self, index: int) -> Curve:
         """t and the median over seeds of log10 ||dL/dh_t|| of a point."""
         return self.curves(index) if callable(self.curves) else self.curves[index]
@@ -119,14 +126,19 @@ def grid(axes: Sequence[AxisValues], rows: Sequence[Row], curves: Curves | None 
         lost = row.summary is not None and row.summary.get("outcome") == "overflow"
         some_lost[row.index] = lost and state is not Status.OVERFLOW
         verdict[row.index] = "" if row.summary is None else row.summary["verdict"]
+    mean, low, high, bound, left = (_sorted(array, made, shape) for array in numbers)
     return Grid(
-        made,
-        _sorted(index, made, shape),
-        *(_sorted(array, made, shape) for array in numbers),
-        _sorted(status, made, shape),
-        _sorted(some_lost, made, shape),
-        _sorted(verdict, made, shape),
-        {} if curves is None else curves,
+        axes=made,
+        index=_sorted(index, made, shape),
+        mean=mean,
+        low=low,
+        high=high,
+        bound=bound,
+        left=left,
+        status=_sorted(status, made, shape),
+        some_lost=_sorted(some_lost, made, shape),
+        verdict=_sorted(verdict, made, shape),
+        curves={} if curves is None else curves,
     )
 
 
@@ -138,6 +150,8 @@ def status_of(row: Row) -> Status:
         return Status.MEASURED
     if row.summary["verdict"] == "vanishing":
         return Status.ZERO
+    if Caveat.EXACT_ZERO.value in row.summary["caveats"]:
+        return Status.PARTLY_ZERO
     overflowed = row.summary.get("outcome") == "overflow"
     return Status.OVERFLOW if overflowed else Status.UNKNOWN
 

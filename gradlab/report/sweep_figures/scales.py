@@ -19,6 +19,7 @@ FEW = 8  # values that have a tick each
 APART = 0.08  # of the span, at least, for that
 MARGIN = 0.03  # of the span, on both sides
 TICKS = 6
+LEAST = 0.02  # nats per step that an axis shows
 SHADE = 0.08  # opacity of the half-planes
 
 
@@ -60,10 +61,10 @@ def growth_limits(mean: Array, low: Array, high: Array) -> tuple[float, float]:
     """Limits that show zero, all means, and of their intervals as much as does not squash them."""
     shown = np.append(mean[np.isfinite(mean)], 0.0)
     bottom, top = float(shown.min()), float(shown.max())
-    room = max(top - bottom, 1e-3) / 2
+    room = max(top - bottom, LEAST) / 2
     bottom = max(bottom - room, float(np.min(low, initial=bottom, where=np.isfinite(low))))
     top = min(top + room, float(np.max(high, initial=top, where=np.isfinite(high))))
-    margin = 0.08 * max(top - bottom, 1e-3)
+    margin = 0.08 * max(top - bottom, LEAST)
     return bottom - margin, top + margin
 
 
@@ -72,4 +73,4 @@ def half_planes(ax: Axes, low: float, high: float, upright: bool = True) -> None
     span, line = (ax.axhspan, ax.axhline) if upright else (ax.axvspan, ax.axvline)
     for ends, verdict in (((0, high), "exploding"), ((low, 0), "vanishing")):
         span(*ends, color=style.VERDICT_COLOURS[verdict], alpha=SHADE, linewidth=0, zorder=0)
-    line(0, color=style.INK, linewidth=1.0, zorder=1.5)
+    line(0, color=style.INK, linewidth=1.0, zorder=1.5, label="zero: preserved")

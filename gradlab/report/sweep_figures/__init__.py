@@ -1,0 +1,99 @@
+"""The figures of a sweep, one file each: SWEEP_FIGURES names them, `save` writes them.
+
+A figure is a module with `draw(figure, grid)` and `applies(grid)`; its docstring says what it shows
+and how to read it. As with the figures of a record, matplotlib is imported when something is drawn,
+none of its global settings is changed, and the same sweep gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from gradlab.errors import GradlabError
+from gradlab.report import style
+from gradlab.report.sweep_figures import categories, curves, growth_rate, phase_diagram
+from gradlab.report.sweep_figures.grid import AxisValues, Curves, Grid, grid
+from gradlab.report.sweep_table import Row
+from gradlab.sweepstore import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SweepFigure:
+    """One figure: how it is drawn, whether there is anything to draw, and what it shows."""
+
+    draw: Callable[[Figure, Grid], None]
+    applies: Callable[[Grid], bool]
+    alt: str  # one line, for those who do not see it
+    caption: str  # what it shows and how to read it
+
+
+def _figure(module: ModuleType, alt: str) -> SweepFigure:
+    return SweepFigure(module.draw, module.applies, alt, (module.__doc__ or "").strip())
+
+
+SWEEP_FIGURES: dict[str, SweepFigure] = {
+    "phase_diagram": _figure(
+        phase_diagram, "Growth rate in colours over two swept numbers, with the edge at zero"
+    ),
+    "growth_rate": _figure(growth_rate, "Growth rate along a swept number, with its interval"),
+    "categories": _figure(categories, "Growth rate for every category, with its interval"),
+    "curves": _figure(
+        curves, "Norm of the gradient at every step for every point, on a logarithmic axis"
+    ),
+}
+
+# without dates and versions: the same figure, the same bytes
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(
+    axes: Sequence[AxisValues],
+    rows: Sequence[Row],
+    curves: Curves | None,
+    folder: Path,
+    formats: Sequence[str],
+    dpi: int = style.DPI,
+) -> list[Path]:
+    """Write the figures that apply to folder/NAME.FORMAT; the paths, in the order of SWEEP_FIGURES.
+
+    Each appears under its name whole. formats: png, svg, pdf. curves: t and the median of
+    log10 ||dL/dh_t||, by a row's index; None leaves the figure of them out. Raises GradlabError for
+    an unknown format, before anything is written, and where a file cannot be written.
+    """
+    for name in formats:
+        if name not in _METADATA:
+            raise GradlabError(f"unknown figure format {name!r}; known: {', '.join(_METADATA)}")
+    if not formats:
+        return []
+    made = grid(axes, rows, curves)
+    drawn = [name for name, entry in SWEEP_FIGURES.items() if entry.applies(made)]
+    return [
+        path
+        for name in drawn
+        for path in _save(name, made, folder, [e for e in _METADATA if e in formats], dpi)
+    ]
+
+
+def _save(name: str, made: Grid, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
+    """One figure in all formats."""
+    paths = [folder / f"{name}.{extension}" for extension in formats]
+    with style.applied():
+        figure = style.new_figure()
+        SWEEP_FIGURES[name].draw(figure, made)
+        for path, extension in zip(paths, formats, strict=True):
+            data = io.BytesIO()
+            figure.savefig(data, format=extension, dpi=dpi, metadata=_METADATA[extension])
+            write_whole(path, data.getvalue())
+    return paths

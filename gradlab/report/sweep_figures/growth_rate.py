@@ -1,0 +1,155 @@
+"""How does the growth rate of the gradient change along a swept number?
+
+The growth rate, in nats per step, against the number: above zero the gradient explodes, below zero
+it vanishes, on the line it is preserved. Markers are the mean over the seeds, the band is its 95 %
+interval; a diamond on the line is where the mean crosses zero, by linear interpolation. The dashed
+line is the textbook's bound, ln(gamma sigma_max): no seed can be above it, and most are far below;
+it may leave the picture. Points without a growth rate are marked at the edge: at the top where the
+forward pass overflowed, at the bottom where the gradient is exactly zero or the point failed. One
+line for each value of a second axis, one panel for each value of a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradlab.nonlinearity import Array
+from gradlab.report import style
+from gradlab.report.sweep_figures import edges, losses, panels, roles, scales, series
+from gradlab.report.sweep_figures.grid import Axis, Grid
+from gradlab.report.sweep_figures.series import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROOM = 0.2  # of the span of the data, above them: for the bound to be seen leaving
+SAME = 1e-9  # nats per step
+LABEL = "growth rate (nats per step)"
+
+
+def applies(grid: Grid) -> bool:
+    """Whether a number is swept, and any point has a growth rate."""
+    return grid.known and bool(roles.numeric(grid))
+
+
+def draw(figure: Figure, grid: Grid) -> None:
+    """Draw the figure of the module's docstring."""
+    role = roles.lines(grid)
+    assert role.x is not None
+    x = grid.axes[role.x]
+    across = None if role.across is None else grid.axes[role.across]
+    third = None if role.panels is None else grid.axes[role.panels]
+    shown = [0] if third is None else roles.chosen(third, roles.MOST_PANELS)
+    drawn = series.along(across)
+    axes = panels.add(figure, ["" if third is None else third.at(k) for k in shown])
+    limits = _limits(grid, role, shown, [one.place for one in drawn])
+    for ax, panel in zip(axes, shown, strict=True):
+        ax.set_ylim(limits)
+        scales.set_x(ax, x)
+        scales.half_planes(ax, *limits)
+        _panel(ax, grid, role, panel, drawn, alone=len(shown) == 1)
+    frame = panels.Frame(
+        edges.title(grid, role),
+        _notes(grid, role, across, drawn, third, shown),
+        x.label,
+        LABEL,
+        right=panels.RIGHT + panels.WORDS,
+    )
+    panels.arrange(figure, axes, frame)
+    panels.words(figure, axes)
+
+
+def _panel(
+    ax: Axes, grid: Grid, role: roles.Roles, panel: int, drawn: Sequence[Series], alone: bool
+) -> None:
+    """All lines of one panel."""
+    assert role.x is not None
+    axis = grid.axes[role.x]
+    assert axis.positions is not None
+    mean, low, high, bound, status = (
+        role.take(array)[panel]
+        for array in (grid.mean, grid.low, grid.high, grid.bound, grid.status)
+    )
+    for rank, one in enumerate(drawn):
+        k = one.place
+        at = edges.values_of(axis, mean[k])
+        zero = f", zero at {edges.between(at)}" if at and one.label and alone else ""
+        _line(ax, axis, one, mean[k], low[k], high[k], zero)
+        losses.mark(ax, axis.positions, status[k], one.colour, rank)
+    _bounds(ax, axis, bound, drawn)
+    for one in drawn:
+        at = edges.crossings(axis.positions, mean[one.place])
+        look: dict[str, Any] = {"markeredgecolor": one.colour, "markerfacecolor": "white"}
+        label = "mean crosses zero"
+        ax.plot(
+            at,
+            np.zeros(len(at)),
+            "D",
+            markersize=5.5,
+            zorder=5,
+            label=label if at else None,
+            **look,
+        )
+
+
+def _line(
+    ax: Axes, axis: Axis, one: Series, mean: Array, low: Array, high: Array, zero: str
+) -> None:
+    assert axis.positions is not None
+    look: dict[str, Any] = {"color": one.colour, "marker": one.marker, "zorder": 3}
+    every = max(1, -(-len(mean) // style.MARKS))
+    label = one.label + zero or "mean over seeds, 95 % interval"
+    ax.plot(axis.positions, mean, label=label, markevery=every, **look)
+    if np.isfinite(mean).any():
+        band: dict[str, Any] = {"color": one.colour, "alpha": style.BAND, "linewidth": 0}
+        ax.fill_between(axis.positions, low, high, **band)
+
+
+def _bounds(ax: Axes, axis: Axis, bound: Array, drawn: Sequence[Series]) -> None:
+    """The textbook's bound; one line where it is the same for all."""
+    assert axis.positions is not None
+    kept: list[tuple[Series, Array]] = []
+    for one in drawn:
+        values = bound[one.place]
+        same = any(np.allclose(values, other, 0, SAME, equal_nan=True) for _, other in kept)
+        if np.isfinite(values).any() and not same:
+            kept.append((one, values))
+    for one, values in kept:
+        look = dict(style.THEORY)
+        if len(kept) > 1:
+            look["color"] = one.colour
+        ax.plot(axis.positions, values, label="textbook bound", zorder=2.5, **look)
+
+
+def _limits(
+    grid: Grid, role: roles.Roles, shown: Sequence[int], lines: Sequence[int]
+) -> tuple[float, float]:
+    """All that is measured, and some room for the bound to be seen leaving."""
+    mean, low, high, bound = (
+        role.take(array)[np.ix_(shown, lines)]
+        for array in (grid.mean, grid.low, grid.high, grid.bound)
+    )
+    bottom, top = scales.growth_limits(mean, low, high)
+    highest = float(np.max(bound, initial=top, where=np.isfinite(bound)))
+    top = min(highest, top + ROOM * (top - bottom))
+    return losses.room(bottom, top, role.take(grid.status)[np.ix_(shown, lines)])
+
+
+def _notes(
+    grid: Grid,
+    role: roles.Roles,
+    across: Axis | None,
+    drawn: Sequence[Series],
+    third: Axis | None,
+    shown: Sequence[int],
+) -> list[str]:
+    parts = ["above zero the gradient explodes, below it vanishes", *role.fixed(grid)]
+    parts += [] if across is None else roles.thinned(across, [one.place for one in drawn])
+    parts += [] if third is None else roles.thinned(third, shown)
+    if across is not None and drawn[0].label:
+        parts.insert(0, "mean over seeds with its 95 % interval")
+    return ["; ".join(parts), *losses.notes(grid)]
