@@ -135,6 +135,7 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
         there = _sound(folder, mine, say)
         progress = Progress(sum(len(t.points) for t in mine))
         progress.before = progress.done = sum(len(t.points) for t in mine if t.id in there)
+        progress.failed = sum(there.values())
         yield progress
         coordinator = Coordinator(
             order.executors, lambda finished: write_task(folder, finished.task, finished.data)
@@ -148,7 +149,7 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
 
 def _tell_version(folder: SweepFolder, say: Say) -> None:
     """Points that another minor version computed are kept, and it is said."""
-    there = json.loads(folder.description.read_text(encoding="utf-8"))["gradlab"]
+    there = str(folder.read_description()["gradlab"])
     if there.split(".")[:2] != __version__.split(".")[:2]:
         say(
             f"begun with gradlab {there}, this is {__version__}: "
@@ -167,19 +168,23 @@ def _in(shard: Shard | None, index: int) -> bool:
     return shard is None or index % shard[1] == shard[0] - 1
 
 
-def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> set[str]:
-    """The tasks whose files are there and whole; what is torn or foreign is set aside."""
-    done, sound = folder.done(), set()
+def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> dict[str, int]:
+    """The tasks whose files are there and whole, with how many of their points failed.
+
+    What is torn or foreign is set aside.
+    """
+    done, sound = folder.done(), {}
     for task in mine:
         if task.id not in done:
             continue
         try:
-            TaskFile(folder.task(task.id)).expect([p.spec.identity for p in task.points])
+            file = TaskFile(folder.task(task.id))
+            file.expect([point.spec.identity for point in task.points])
         except GradlabError as error:
             say(f"{error}; it is set aside and computed again")
             set_aside(folder, task.id)
         else:
-            sound.add(task.id)
+            sound[task.id] = sum(point.failed is not None for point in file.points)
     return sound
 
 

@@ -24,7 +24,7 @@ class SweepResult:
         self.folder = SweepFolder(path)
         if not self.folder.is_sweep():
             raise GradlabError(f"{str(path)!r} holds no sweep")
-        self.description: dict[str, Any] = json.loads(self.folder.description.read_text("utf-8"))
+        self.description = self.folder.read_description()
 
     @property
     def axes(self) -> dict[tuple[str, ...], list[tuple[Any, ...]]]:

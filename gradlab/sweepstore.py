@@ -86,6 +86,18 @@ class SweepFolder:
         """Whether a sweep was begun here."""
         return self.description.is_file()
 
+    def read_description(self) -> dict[str, Any]:
+        """What is swept. Raises GradlabError where the file is torn or foreign."""
+        try:
+            found = json.loads(self.description.read_text(encoding="utf-8"))
+            str(found["identity"]), dict(found["axes"]), int(found["points"]), found["gradlab"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise GradlabError(
+                f"{str(self.description)!r} does not describe a sweep; give another --out, "
+                "or --force to start over"
+            ) from error
+        return dict(found)
+
     def done(self) -> set[str]:
         """Ids of the tasks that are there."""
         if not self.tasks.is_dir():
@@ -110,6 +122,7 @@ class TaskFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
@@ -136,9 +149,7 @@ class TaskFile:
     def expect(self, identities: list[str]) -> None:
         """Raise GradlabError unless the points are these."""
         if [point.identity for point in self.points] != identities:
-            raise GradlabError(
-                f"the task {self.metadata['task']} holds other points than it should"
-            )
+            raise GradlabError(f"{self.path} holds other points than it should")
 
     def record(self, point: Stored) -> Record:
         """The record of one of the points; GradlabError when it failed."""
@@ -209,8 +220,8 @@ def begin(folder: SweepFolder, description: dict[str, Any], config: str, force: 
 
 def _begin(folder: SweepFolder, description: dict[str, Any], config: str, force: bool) -> None:
     if folder.is_sweep():
-        there = json.loads(folder.description.read_text(encoding="utf-8"))
-        if there["identity"] == description["identity"] and not force:
+        there = {} if force else folder.read_description()
+        if not force and there["identity"] == description["identity"]:
             return
         if not force:
             raise GradlabError(
