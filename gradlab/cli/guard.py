@@ -29,7 +29,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        signal.signal(signal.SIGTERM, _terminate)
+        _listen()
         for stream in (sys.stdout, sys.stderr):  # a C locale cannot print every character
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
@@ -63,8 +63,25 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _listen() -> None:
+    """SIGTERM and the first Ctrl-C raise, so that what is half-written is removed; a second Ctrl-C
+    ends the program at once. Nothing is changed where a parent has set Ctrl-C to be ignored."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, _leave)
+    raise KeyboardInterrupt
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    os._exit(130)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -54,7 +54,7 @@ def draw(figure: Figure, grid: Grid) -> None:
     decades.set_limits(ax, *decades.limits([curve.log10 for curve in found] or [np.zeros(1)]))
     bar = axis.positions is not None and len(wanted) > NAMED
     for curve in found:
-        _draw(ax, curve, "" if bar else curve.series.label, markers=len(found) <= NAMED)
+        _draw(ax, curve, "" if bar else curve.series.label, markers=not bar and len(found) <= NAMED)
     last = max((float(curve.t.max()) for curve in found), default=1.0)
     captions.steps(ax, 0, round(last))
     x = "steps back, T - t" if by_lag else ax.get_xlabel()

@@ -73,7 +73,7 @@ def title(grid: Grid, roles: Roles) -> str:
     growth = roles.take(grid.mean)
     growth = growth[np.isfinite(growth)]
     if len(verdicts) == 1:
-        return f"{verdicts.pop()} everywhere"
+        return f"{verdicts.pop().capitalize()} everywhere"
     if len(growth) and (growth < -NOTHING).all():
         return "Growth below zero everywhere"
     if len(growth) and (growth > NOTHING).all():

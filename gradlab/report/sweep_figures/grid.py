@@ -68,8 +68,10 @@ class Axis:
     @property
     def label(self) -> str:
         """The keys with symbol and unit, for an axis of a figure."""
-        scale = " (logarithmic)" if self.log else ""
-        return SYMBOLS.get(self.name, self.name) + scale
+        label = SYMBOLS.get(self.name, self.name)
+        if not self.log:
+            return label
+        return f"{label[:-1]}, log scale)" if label.endswith(")") else f"{label} (log scale)"
 
     def at(self, k: int) -> str:
         """The text "cell=rnn"."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROOM = 0.2  # of the span of the data, above them: for the bound to be seen leaving
+FEW_BANDS = 3  # more are drawn fainter
 SAME = 1e-9  # nats per step
 LABEL = "growth rate (nats per step)"
 
@@ -49,7 +50,7 @@ def draw(figure: Figure, grid: Grid) -> None:
     limits = _limits(grid, role, shown, [one.place for one in drawn])
     for ax, panel in zip(axes, shown, strict=True):
         ax.set_ylim(limits)
-        scales.set_x(ax, x)
+        scales.set_x(ax, x, panels.columns(len(axes)))
         scales.half_planes(ax, *limits)
         _panel(ax, grid, role, panel, drawn, alone=len(shown) == 1)
     frame = panels.Frame(
@@ -74,44 +75,40 @@ def _panel(
         role.take(array)[panel]
         for array in (grid.mean, grid.low, grid.high, grid.bound, grid.status)
     )
+    opacity = style.BAND * min(1.0, FEW_BANDS / len(drawn))
     for rank, one in enumerate(drawn):
         k = one.place
         at = edges.values_of(axis, mean[k])
-        zero = f", zero at {edges.between(at)}" if at and one.label and alone else ""
-        _line(ax, axis, one, mean[k], low[k], high[k], zero)
+        label = one.label or "mean over seeds, 95 % interval"
+        if at and one.label and alone:
+            label += f", zero at {edges.between(at)}"
+        if one.label or np.isfinite(mean[k]).any():
+            _line(ax, axis.positions, mean[k], one, label)
+        look: dict[str, Any] = {"color": one.colour, "alpha": opacity, "linewidth": 0}
+        ax.fill_between(axis.positions, low[k], high[k], **look)
         losses.mark(ax, axis.positions, status[k], one.colour, rank)
-    _bounds(ax, axis, bound, drawn)
-    for one in drawn:
-        at = edges.crossings(axis.positions, mean[one.place])
-        look: dict[str, Any] = {"markeredgecolor": one.colour, "markerfacecolor": "white"}
-        label = "mean crosses zero"
-        ax.plot(
-            at,
-            np.zeros(len(at)),
-            "D",
-            markersize=5.5,
-            zorder=5,
-            label=label if at else None,
-            **look,
-        )
-
-
-def _line(
-    ax: Axes, axis: Axis, one: Series, mean: Array, low: Array, high: Array, zero: str
-) -> None:
-    assert axis.positions is not None
-    look: dict[str, Any] = {"color": one.colour, "marker": one.marker, "zorder": 3}
-    every = max(1, -(-len(mean) // style.MARKS))
-    label = one.label + zero or "mean over seeds, 95 % interval"
-    ax.plot(axis.positions, mean, label=label, markevery=every, **look)
     if np.isfinite(mean).any():
-        band: dict[str, Any] = {"color": one.colour, "alpha": style.BAND, "linewidth": 0}
-        ax.fill_between(axis.positions, low, high, **band)
+        _bounds(ax, axis.positions, bound, drawn)
+    for one in drawn:
+        _zeros(ax, edges.crossings(axis.positions, mean[one.place]), one.colour)
 
 
-def _bounds(ax: Axes, axis: Axis, bound: Array, drawn: Sequence[Series]) -> None:
+def _line(ax: Axes, x: Array, mean: Array, one: Series, label: str) -> None:
+    known = np.isfinite(mean)
+    every = max(1, -(-len(mean) // style.MARKS)) if known.all() else 1  # none may stand alone
+    look: dict[str, Any] = {"color": one.colour, "marker": one.marker, "zorder": 3}
+    ax.plot(x, mean, label=label, markevery=every, **look)
+
+
+def _zeros(ax: Axes, at: Sequence[float], colour: str) -> None:
+    if at:
+        look: dict[str, Any] = {"markeredgecolor": colour, "markerfacecolor": "white"}
+        label = "mean crosses zero"
+        ax.plot(at, np.zeros(len(at)), "D", markersize=5.5, zorder=5, label=label, **look)
+
+
+def _bounds(ax: Axes, x: Array, bound: Array, drawn: Sequence[Series]) -> None:
     """The textbook's bound; one line where it is the same for all."""
-    assert axis.positions is not None
     kept: list[tuple[Series, Array]] = []
     for one in drawn:
         values = bound[one.place]
@@ -122,7 +119,7 @@ def _bounds(ax: Axes, axis: Axis, bound: Array, drawn: Sequence[Series]) -> None
         look = dict(style.THEORY)
         if len(kept) > 1:
             look["color"] = one.colour
-        ax.plot(axis.positions, values, label="textbook bound", zorder=2.5, **look)
+        ax.plot(x, values, label="textbook bound", zorder=2.5, **look)
 
 
 def _limits(
@@ -134,8 +131,9 @@ def _limits(
         for array in (grid.mean, grid.low, grid.high, grid.bound)
     )
     bottom, top = scales.growth_limits(mean, low, high)
-    highest = float(np.max(bound, initial=top, where=np.isfinite(bound)))
-    top = min(highest, top + ROOM * (top - bottom))
+    if np.isfinite(mean).any():
+        highest = float(np.max(bound, initial=top, where=np.isfinite(bound)))
+        top = min(highest, top + ROOM * (top - bottom))
     return losses.room(bottom, top, role.take(grid.status)[np.ix_(shown, lines)])
 
 
@@ -147,9 +145,9 @@ def _notes(
     third: Axis | None,
     shown: Sequence[int],
 ) -> list[str]:
-    parts = ["above zero the gradient explodes, below it vanishes", *role.fixed(grid)]
+    parts = ["above zero exploding, below vanishing", *role.fixed(grid)]
     parts += [] if across is None else roles.thinned(across, [one.place for one in drawn])
     parts += [] if third is None else roles.thinned(third, shown)
     if across is not None and drawn[0].label:
-        parts.insert(0, "mean over seeds with its 95 % interval")
+        parts.insert(0, "mean over seeds, 95 % interval")
     return ["; ".join(parts), *losses.notes(grid)]

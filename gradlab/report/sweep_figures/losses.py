@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 # marker, at the top, words
 MARKS: dict[Status, tuple[str, bool, str]] = {
-    Status.OVERFLOW: ("x", True, "forward pass overflowed"),
-    Status.ZERO: ("v", False, "gradient exactly zero"),
-    Status.PARTLY_ZERO: ("1", False, "gradient exactly zero in some seeds"),
+    Status.OVERFLOW: ("x", True, "overflow"),
+    Status.ZERO: ("v", False, "exactly zero"),
+    Status.PARTLY_ZERO: ("1", False, "zero in some seeds"),
     Status.FAILED: ("x", False, "failed"),
     Status.UNKNOWN: ("+", False, "no growth rate"),
     Status.MISSING: ("+", False, "not computed"),
@@ -49,7 +49,7 @@ def mark(
         ax.plot(
             *((places, edges) if upright else (edges, places)),
             transform=ax.get_xaxis_transform() if upright else ax.get_yaxis_transform(),
-            label=f"{label} (at the {ends[top]})",
+            label=f"{label} ({ends[top]})",
             markersize=6,
             zorder=4,
             **look,
@@ -65,7 +65,7 @@ def room(low: float, high: float, status: NDArray[np.int64]) -> tuple[float, flo
 
 
 def counts(status: NDArray[np.int64]) -> str:
-    """The text "3 forward pass overflowed, 1 failed"; empty where all have a growth rate."""
+    """The text "3 overflow, 1 failed"; empty where all have a growth rate."""
     found = [(int((status == state).sum()), words) for state, (_, _, words) in MARKS.items()]
     return ", ".join(f"{count} {words}" for count, words in found if count)
 

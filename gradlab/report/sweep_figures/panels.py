@@ -26,6 +26,7 @@ WORDS = 16.0  # to the right of the axes: the names of the half-planes
 BAR, BAR_WIDTH = 84.0, 13.0  # room for the colour bar, and the bar
 WIDTHS = (460.8, 540.0, 640.0, 740.0)  # of the figure, by columns
 HEIGHT = 288.0  # of the figure with a single panel
+LEAST_HEIGHT = 170.0  # of all panels: the label fits beside it
 ROW_HEIGHT = 118.0  # of a panel among several
 LINE_HEIGHT = 12.6  # of the legend
 MOST_COLUMNS = 4
@@ -59,15 +60,16 @@ def arrange(
     frame: Frame,
     handles: dict[str, Any] | None = None,
     height: float = HEIGHT,
+    least: float = LEAST_HEIGHT,
 ) -> None:
     """Size the figure and place the panels and all around them.
 
     handles: of the legend, by their labels; by default what the axes hold. height: of a figure with
-    one panel.
+    one panel; least: of all its panels.
     """
-    columns = _columns(len(axes))
-    rows = -(-len(axes) // columns)
-    width = WIDTHS[columns - 1]
+    across = columns(len(axes))
+    rows = -(-len(axes) // across)
+    width = WIDTHS[across - 1]
     title = textwrap.wrap(frame.title, int((width - frame.left - RIGHT) / BOLD))
     notes = [
         line
@@ -81,16 +83,18 @@ def arrange(
     top = 6.0 + TITLE_HEIGHT * len(title) + NOTE_HEIGHT * len(notes) + own
     bottom = TICKS + LABEL + legend + (6.0 if handles else 2.0)
     between = ABOVE * (rows - 1)
-    total = height if rows == columns == 1 else top + bottom + between + ROW_HEIGHT * rows
-    w = (width - frame.left - frame.right - BESIDE * (columns - 1)) / columns
+    around = top + bottom + between
+    inside = max(height - around, least) if len(axes) == 1 else max(ROW_HEIGHT * rows, least)
+    total = around + inside
+    w = (width - frame.left - frame.right - BESIDE * (across - 1)) / across
     h = (total - top - bottom - between) / rows
     figure.set_size_inches(width / 72, total / 72)
     for k, ax in enumerate(axes):
-        row, column = divmod(k, columns)
+        row, column = divmod(k, across)
         x = frame.left + column * (w + BESIDE)
         y = total - top - h * (row + 1) - ABOVE * row
         ax.set_position((x / width, y / total, w / width, h / total))
-        ax.tick_params(labelbottom=k + columns >= len(axes), labelleft=column == 0)
+        ax.tick_params(labelbottom=k + across >= len(axes), labelleft=column == 0)
     _texts(figure, title, notes, frame.left)
     _labels(figure, axes, frame)
     if handles:
@@ -145,7 +149,8 @@ def colour_bar(
     return bar
 
 
-def _columns(panels: int) -> int:
+def columns(panels: int) -> int:
+    """How many panels stand beside each other."""
     if panels <= 3:
         return panels
     return 2 if panels == 4 else 3 if panels <= 9 else 4

@@ -57,6 +57,8 @@ def draw(figure: Figure, grid: Grid) -> None:
     limit, extend = colour_limit(growth)
     handles: dict[str, Any] = {}
     for k, ax in enumerate(axes):
+        scales.set_ticks(ax.xaxis, x, panels.columns(len(axes)))
+        scales.set_ticks(ax.yaxis, y)
         mesh = _cells(ax, x, y, growth[k], limit, handles)
         _contours(ax, x, y, growth[k], bound[k], handles)
     parts = role.fixed(grid) + ([] if third is None else roles.thinned(third, shown))
@@ -128,8 +130,6 @@ def _cells(
         handles["no growth rate"] = Patch(linewidth=0, **look)
     ax.set_xlim(across[0], across[-1])
     ax.set_ylim(up[0], up[-1])
-    scales.set_ticks(ax.xaxis, x)
-    scales.set_ticks(ax.yaxis, y)
     return mesh
 
 

@@ -17,37 +17,48 @@ if TYPE_CHECKING:
 
 FEW = 8  # values that have a tick each
 APART = 0.08  # of the span, at least, for that
+LINE = 85  # characters that stand below all panels
+PLAIN = (-3.1, 3.1)  # decades whose numbers are written out
+ROUNDING = 1e-9  # decades: ends that are powers of ten have their ticks
 MARGIN = 0.03  # of the span, on both sides
 TICKS = 6
 LEAST = 0.02  # nats per step that an axis shows
 SHADE = 0.08  # opacity of the half-planes
 
 
-def set_ticks(side: Side, axis: Axis) -> None:
-    """Ticks at round numbers, or at every value if they are few."""
+def set_ticks(side: Side, axis: Axis, panels: int = 1) -> None:
+    """Ticks at round numbers, or at every value if they are few and fit.
+
+    panels: that stand beside each other, for an x axis.
+    """
     from matplotlib.ticker import MaxNLocator
 
     positions = axis.positions
     assert positions is not None
     span = float(positions[-1] - positions[0])
-    if len(positions) <= FEW and np.diff(positions).min(initial=np.inf) >= APART * span:
+    written = panels * sum(len(text) + 2 for text in axis.texts)
+    apart = np.diff(positions).min(initial=np.inf) >= APART * span
+    if len(positions) <= FEW and apart and written <= LINE:
         side.set_ticks(positions.tolist(), list(axis.texts))
     elif axis.log:
-        ticks = decades.ticks(float(positions[0]), float(positions[-1]), TICKS)
-        side.set_ticks(ticks, decades.labels(ticks))
+        low, high = float(positions[0]) - ROUNDING, float(positions[-1]) + ROUNDING
+        ticks = decades.ticks(low, high, TICKS)
+        plain = PLAIN[0] <= low and high <= PLAIN[1]
+        texts = [f"{10**tick:.3g}" for tick in ticks] if plain else decades.labels(ticks)
+        side.set_ticks(ticks, texts)
     else:
         side.set_major_locator(
             MaxNLocator(nbins=TICKS, steps=[1, 2, 2.5, 5, 10], integer=axis.whole)
         )
 
 
-def set_x(ax: Axes, axis: Axis) -> None:
+def set_x(ax: Axes, axis: Axis, panels: int = 1) -> None:
     """The x axis of curves along an axis of numbers."""
     assert axis.positions is not None
     low, high = float(axis.positions[0]), float(axis.positions[-1])
     margin = MARGIN * (high - low) or 0.5
     ax.set_xlim(low - margin, high + margin)
-    set_ticks(ax.xaxis, axis)
+    set_ticks(ax.xaxis, axis, panels)
 
 
 def borders(positions: Array) -> Array:
@@ -61,10 +72,12 @@ def growth_limits(mean: Array, low: Array, high: Array) -> tuple[float, float]:
     """Limits that show zero, all means, and of their intervals as much as does not squash them."""
     shown = np.append(mean[np.isfinite(mean)], 0.0)
     bottom, top = float(shown.min()), float(shown.max())
-    room = max(top - bottom, LEAST) / 2
+    wider = max(0.0, LEAST - (top - bottom)) / 2
+    bottom, top = bottom - wider, top + wider
+    room = (top - bottom) / 2
     bottom = max(bottom - room, float(np.min(low, initial=bottom, where=np.isfinite(low))))
     top = min(top + room, float(np.max(high, initial=top, where=np.isfinite(high))))
-    margin = 0.08 * max(top - bottom, LEAST)
+    margin = 0.08 * (top - bottom)
     return bottom - margin, top + margin
 
 

@@ -1,0 +1,58 @@
+"""What is loaded when: nothing slow before it is needed.
+
+Claims:
+- `gradlab --help` and `--version` load neither numpy, matplotlib, pydantic nor yaml;
+- `run --help` loads none of them either, but for what typer itself may load (pydantic);
+- a run without figures does not load matplotlib.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SLOW = ("numpy", "matplotlib", "pydantic", "yaml")
+PROGRAM = """
+import sys
+from gradlab.cli import main
+sys.argv = ["gradlab", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+print("loaded:", *sorted(m for m in {slow!r} if m in sys.modules))
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Which of the slow modules a command has loaded in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(slow=SLOW), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_help_loads_nothing_slow(arguments: tuple[str, ...]) -> None:
+    assert loaded(*arguments) == set()
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "show", "ls", "list", "export"])
+def test_help_of_a_command_loads_nothing_slow_of_ours(command: str) -> None:
+    assert loaded(command, "--help") <= {"pydantic"}
+
+
+def test_a_run_without_figures_loads_no_matplotlib(tmp_path: Path) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text("cell: rnn\nhidden_size: 2\nseq_len: 3\n", encoding="utf-8")
+    found = loaded("run", str(config), "--no-figures", "--quiet", "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "record.npz").is_file()
+    assert "numpy" in found  # the check can see something
+    assert "matplotlib" not in found
