@@ -49,11 +49,8 @@ def perform(
     """Run a sweep in this process; how far it came, and what it said."""
     said: list[str] = []
     order = Order(SweepFolder(path), executors or Serial(), shard, force, draw=False)
-    last = None
-    for last in sweepjob.perform(plan, order, said.append):
-        pass
-    assert last is not None
-    return last, said
+    steps = [*sweepjob.perform(plan, order, said.append)]
+    return steps[-1], said
 
 
 def table(path: Path) -> bytes:
@@ -124,9 +121,7 @@ def start_wayward(options: Mapping[str, Any], *arguments: str | Path) -> subproc
     return start_python(TESTS / "sweepjobs.py", json.dumps(options), *arguments)
 
 
-def wayward(
-    options: Mapping[str, Any], *arguments: str | Path
-) -> subprocess.CompletedProcess[str]:
+def wayward(options: Mapping[str, Any], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The same to its end."""
     with cleaned(start_wayward(options, *arguments)) as process:
         out, err = process.communicate(timeout=120)

@@ -4,8 +4,8 @@
 - --json is one document on stdout, --quiet the folder alone; progress goes to stderr, one line a
   task when it is piped
 - `gradlab ls` shows a sweep as done/all, `gradlab show` one of its points
-- what would be invalid is shown with the point's values before anything runs; what is given twice is
-  computed once and said
+- what would be invalid is shown with the point's values before anything runs; what is given twice
+  is computed once and said
 - `gradlab run` on a sweep, and a sweep of nothing, name the right command
 - the Python calls: gradlab.sweep and gradlab.load
 """
@@ -204,8 +204,10 @@ def test_show_tells_one_point_of_a_sweep(folder: Path) -> None:
     ],
 )
 def test_show_of_a_point_that_is_none(point: str, said: str, folder: Path) -> None:
-    perform(planned({**TINY, "sweep": {"weight_scale": [0.5, 1.0, 1.5], "cell": ["rnn", "lstm"]}}),
-            folder / "run")
+    perform(
+        planned({**TINY, "sweep": {"weight_scale": [0.5, 1.0, 1.5], "cell": ["rnn", "lstm"]}}),
+        folder / "run",
+    )
     code, out, err = gradlab_in(folder, "show", "run", "--point", point)
     assert (code, out) == (2, "")
     assert said in err
@@ -242,7 +244,9 @@ def test_an_invalid_point_is_shown_with_its_values_before_anything_runs(folder: 
 
 def test_what_is_given_twice_is_computed_once_and_said(folder: Path) -> None:
     axes = ("weight_scale=0.5,1,1.0", "cell=rnn")
-    code, out, err = gradlab_in(folder, "sweep", "run.yaml", *axes, "--json", "-j", "1", "--no-figures")
+    code, out, err = gradlab_in(
+        folder, "sweep", "run.yaml", *axes, "--json", "-j", "1", "--no-figures"
+    )
     assert code == 0
     assert json.loads(out)["points"] == 2
     assert "given more than once, computed once" in err.splitlines()[0]

@@ -45,12 +45,12 @@ from sweeping import (
 
 pytest.importorskip("distributed")
 
-from gradlab import sweepjob  # noqa: E402
-from gradlab.cluster import Cluster  # noqa: E402
-from gradlab.coordinate import Coordinator  # noqa: E402
-from gradlab.errors import GradlabError  # noqa: E402
-from gradlab.execute import executors  # noqa: E402
-from gradlab.sweepjob import Planned  # noqa: E402
+from gradlab import sweepjob
+from gradlab.cluster import Cluster
+from gradlab.coordinate import Coordinator
+from gradlab.errors import GradlabError
+from gradlab.execute import executors
+from gradlab.sweepjob import Planned
 
 CONFIG = """
 cell: rnn
@@ -160,7 +160,9 @@ def test_the_plain_command_and_python_calls_work(
     cluster.add_worker()
     name = f"dask://{cluster.address}"
     out = tmp_path / "command"
-    with cleaned(start("sweep", config, "-o", out, "--executor", name, "--no-figures", "-q")) as run:
+    with cleaned(
+        start("sweep", config, "-o", out, "--executor", name, "--no-figures", "-q")
+    ) as run:
         printed, err = run.communicate(timeout=60)
     assert (run.returncode, printed, err) == (0, f"{out}\n", "")
     perform(single, tmp_path / "serial")
@@ -211,9 +213,7 @@ def test_workers_may_come_late(cluster: LocalCluster, single: Planned, tmp_path:
     assert (progress.done, progress.failed) == (8, 0)
 
 
-def test_a_scheduler_that_dies_is_said(
-    cluster: LocalCluster, config: Path, tmp_path: Path
-) -> None:
+def test_a_scheduler_that_dies_is_said(cluster: LocalCluster, config: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     out = tmp_path / "out"
     arguments = ["sweep", config, "-o", out, "--no-figures"]
@@ -254,7 +254,9 @@ def test_an_interrupt_leaves_the_cluster_alone(
 
 def test_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradlab.cluster.CONNECT", 1.0)
-    with pytest.raises(GradlabError, match=r"there is no Dask scheduler at '127.0.0.1:9'") as caught:
+    with pytest.raises(
+        GradlabError, match=r"there is no Dask scheduler at '127.0.0.1:9'"
+    ) as caught:
         executors("dask://127.0.0.1:9", 0)
     assert caught.value.exit_code == 2
     for address in ("", "nowhere", "host:port", "127.0.0.1:99999999"):

@@ -179,7 +179,9 @@ def test_shards_may_begin_a_folder_at_the_same_moment(single: Planned, tmp_path:
         check_whole(single, out, table(tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("shard", ["0/3", "4/3", "x", "1", "1/", "/2", "1/0", "-1/3", "1/3/5", "½/2"])
+@pytest.mark.parametrize(
+    "shard", ["0/3", "4/3", "x", "1", "1/", "/2", "1/0", "-1/3", "1/3/5", "½/2"]
+)
 def test_a_shard_that_does_not_exist_is_refused(shard: str, config: Path, tmp_path: Path) -> None:
     refused = command("sweep", config, f"--shard={shard}", "--out", tmp_path / "out")
     assert refused.returncode == 2
@@ -195,8 +197,8 @@ def test_a_changed_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:
         "seq_len was 6, is 7": scales(3, seq_len=7),
         "weight_scale was [[0.1], [0.2], [0.3]], is [[0.1], [0.2], [0.3], [0.4]]": scales(4),
         "seeds was [0], is [0, 1]": scales(3, seeds=2),
-        "cell.type was \"rnn\", is \"gru\"": scales(3, cell="gru"),
-        "init.recurrent was \"normal\", is \"orthogonal\"": scales(3, init="orthogonal"),
+        'cell.type was "rnn", is "gru"': scales(3, cell="gru"),
+        'init.recurrent was "normal", is "orthogonal"': scales(3, init="orthogonal"),
         "clip.threshold was absent, is 1.0": scales(3, clip={"threshold": 1.0}),
     }
     for difference, changed in changes.items():

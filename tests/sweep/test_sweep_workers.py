@@ -231,6 +231,13 @@ def test_a_worker_reports_nothing_of_its_own(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text("cell: rnn\nhidden_size: 3\nseq_len: 6\nsweep: {weight_scale: [0.1, 0.2]}\n")
     done = command(
-        "sweep", config, "-o", tmp_path / "o", "-j", "2", "-q", env=environment(PYTHONWARNINGS="error")
+        "sweep",
+        config,
+        "-o",
+        tmp_path / "o",
+        "-j",
+        "2",
+        "-q",
+        env=environment(PYTHONWARNINGS="error"),
     )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{tmp_path / 'o'}\n")

@@ -55,7 +55,8 @@ class Axis:
     positions: Array | None  # where they are drawn: the numbers, or their log10; ascending
     log: bool
     whole: bool
-    order: tuple[int, ...]  # places in the order in which they were given
+    order: tuple[int, ...]  # the place of each among the values as they were given
+    given: tuple[tuple[str, ...], ...]  # texts in that order, one for each key
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -107,6 +108,14 @@ class Grid:
     def known(self) -> bool:
         """Whether anything is known of the gradient at any point."""
         return bool((self.status < Status.UNKNOWN).any())
+
+    def value_texts(self, index: int) -> list[str]:
+        """The texts of a point's values, one for each key."""
+        backwards: list[str] = []
+        for one in reversed(self.axes):
+            index, place = divmod(index, len(one))
+            backwards += reversed(one.given[place])
+        return backwards[::-1]
 
     def curve(self, index: int) -> Curve:
         """t and the median over seeds of log10 ||dL/dh_t|| of a point."""
@@ -163,14 +172,17 @@ def axis(keys: Sequence[str], values: Sequence[Any]) -> Axis:
     flat = [tuple(value) if isinstance(value, tuple | list) else (value,) for value in values]
     numbers = np.array([value[0] for value in flat], float) if _numeric(flat) else None
     if numbers is None:
-        texts = _distinct([", ".join(_text(part) for part in value) for value in flat])
-        return Axis(tuple(keys), texts, None, False, False, tuple(range(len(flat))))
+        given = tuple(tuple(_text(part) for part in value) for value in flat)
+        texts = _distinct([", ".join(value) for value in given])
+        return Axis(tuple(keys), texts, None, False, False, tuple(range(len(flat))), given)
     order = tuple(int(k) for k in np.argsort(numbers))
     ascending = numbers[list(order)]
     log = _logarithmic(ascending)
     positions = np.log10(ascending) if log else ascending
     whole = all(isinstance(value[0], int) for value in flat)
-    return Axis(tuple(keys), _digits(ascending), positions, log, whole, order)
+    texts = _digits(ascending)
+    given = tuple((texts[order.index(k)],) for k in range(len(flat)))
+    return Axis(tuple(keys), texts, positions, log, whole, order, given)
 
 
 def _numbers(row: Row) -> list[float]:

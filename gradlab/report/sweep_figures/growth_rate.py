@@ -115,11 +115,13 @@ def _bounds(ax: Axes, x: Array, bound: Array, drawn: Sequence[Series]) -> None:
         same = any(np.allclose(values, other, 0, SAME, equal_nan=True) for _, other in kept)
         if np.isfinite(values).any() and not same:
             kept.append((one, values))
+    lowest = min((float(np.nanmin(values)) for _, values in kept), default=0.0)
+    where = " (above the picture)" if lowest > ax.get_ylim()[1] else ""
     for one, values in kept:
         look = dict(style.THEORY)
         if len(kept) > 1:
             look["color"] = one.colour
-        ax.plot(x, values, label="textbook bound", zorder=2.5, **look)
+        ax.plot(x, values, label=f"textbook bound{where}", zorder=2.5, **look)
 
 
 def _limits(
