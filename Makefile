@@ -43,7 +43,7 @@ pictures: examples
 	cp results/rnn_exploding/singular_values.png docs/images/
 	cp results/phase_diagram/phase_diagram.png docs/images/
 	cp results/cells_sweep/growth_rate.png docs/images/cells_sweep.png
-	cp results/init_sweep/growth_rate.png docs/images/init_sweep.png
+	cp results/init_sweep/phase_diagram.png docs/images/init_sweep.png
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

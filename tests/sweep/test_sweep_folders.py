@@ -248,12 +248,21 @@ def test_force_and_a_shard_do_not_go_together(config: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_folder_with_files_of_no_sweep_is_never_touched(force: bool, tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
+@pytest.mark.parametrize(
+    "name",
+    ["thesis.tex", "photo.png", "paper.pdf", "table.csv", "report.md", "sweep.yaml", "tasks/todo"],
+)
+def test_a_folder_with_files_of_no_sweep_is_never_touched(
+    name: str, force: bool, tmp_path: Path
+) -> None:
+    """Also when they have names, or kinds, that a sweep uses."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("years of work")
     with pytest.raises(GradlabError, match="holds files of no sweep; give another --out or name="):
         perform(planned(scales(3)), tmp_path, force=force)
-    left = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".lock")}
-    assert left == {"thesis.tex"}
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and not p.name.startswith(".lock")]
+    assert left == [tmp_path / name]
+    assert left[0].read_text() == "years of work"
 
 
 def test_the_folder_of_a_run_is_not_a_sweeps(tmp_path: Path) -> None:

@@ -44,9 +44,9 @@ from sweeping import (
 
 from gradlab import sweepstore
 from gradlab.config import load_sweep
-from gradlab.sweepjob import Planned, plan
 from gradlab.errors import GradlabError
-from gradlab.sweepstore import SweepFolder, TaskFile, described
+from gradlab.sweepjob import Planned, plan
+from gradlab.sweepstore import SweepFolder, TaskFile
 
 POINTS = 60
 CONFIG = f"""
@@ -165,7 +165,11 @@ def test_killed_while_the_folder_is_begun(
         patch.setattr(sweepstore.shutil, "rmtree", counted(sweepstore.shutil.rmtree))
         with suppress(Killed):
             perform(mine, out, force=force)
-    if force and SweepFolder(out).is_sweep() and described(SweepFolder(out)) != mine.description:
+    if (
+        force
+        and SweepFolder(out).is_sweep()
+        and SweepFolder(out).read_description() != mine.description
+    ):
         with pytest.raises(GradlabError, match="use --force to start over"):
             perform(mine, out)
         perform(mine, out, force=True)

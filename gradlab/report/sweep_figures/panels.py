@@ -23,7 +23,7 @@ TICKS, LABEL = 18.0, 17.0  # below the axes: tick labels, the axis' label
 BESIDE, ABOVE = 14.0, 22.0  # between panels; ABOVE holds a panel's own title
 TITLE_HEIGHT, NOTE_HEIGHT = 20.0, 13.0
 WORDS = 16.0  # to the right of the axes: the names of the half-planes
-BAR, BAR_WIDTH = 84.0, 13.0  # room for the colour bar, and the bar
+BAR, BAR_WIDTH = 90.0, 13.0  # room for the colour bar, and the bar
 WIDTHS = (460.8, 540.0, 640.0, 740.0)  # of the figure, by columns
 HEIGHT = 288.0  # of the figure with a single panel
 LEAST_HEIGHT = 170.0  # of all panels: the label fits beside it
@@ -70,31 +70,20 @@ def arrange(
     across = columns(len(axes))
     rows = -(-len(axes) // across)
     width = WIDTHS[across - 1]
-    title = textwrap.wrap(frame.title, int((width - frame.left - RIGHT) / BOLD))
-    notes = [
-        line
-        for note in frame.notes
-        for line in textwrap.wrap(note, int((width - frame.left - RIGHT) / CHARACTER))
-    ]
+    room = width - frame.left - RIGHT
+    title = textwrap.wrap(frame.title, int(room / BOLD))
+    notes = [line for note in frame.notes for line in textwrap.wrap(note, int(room / CHARACTER))]
     handles = _handles(axes) if handles is None else handles
     ncols = _legend_columns(list(handles), (width - frame.left + INDENT) / CHARACTER)
-    legend = LINE_HEIGHT * -(-len(handles) // ncols)
     own = ABOVE - 4 if any(ax.get_title(loc="left") for ax in axes) else 0.0
     top = 6.0 + TITLE_HEIGHT * len(title) + NOTE_HEIGHT * len(notes) + own
-    bottom = TICKS + LABEL + legend + (6.0 if handles else 2.0)
-    between = ABOVE * (rows - 1)
-    around = top + bottom + between
-    inside = max(height - around, least) if len(axes) == 1 else max(ROW_HEIGHT * rows, least)
+    bottom = TICKS + LABEL + LINE_HEIGHT * -(-len(handles) // ncols) + (6.0 if handles else 2.0)
+    around = top + bottom + ABOVE * (rows - 1)
+    inside = max(height - around if len(axes) == 1 else ROW_HEIGHT * rows, least)
     total = around + inside
-    w = (width - frame.left - frame.right - BESIDE * (across - 1)) / across
-    h = (total - top - bottom - between) / rows
     figure.set_size_inches(width / 72, total / 72)
-    for k, ax in enumerate(axes):
-        row, column = divmod(k, across)
-        x = frame.left + column * (w + BESIDE)
-        y = total - top - h * (row + 1) - ABOVE * row
-        ax.set_position((x / width, y / total, w / width, h / total))
-        ax.tick_params(labelbottom=k + across >= len(axes), labelleft=column == 0)
+    w = (width - frame.left - frame.right - BESIDE * (across - 1)) / across
+    _place(axes, across, (frame.left, total - top), (w, inside / rows), (width, total))
     _texts(figure, title, notes, frame.left)
     _labels(figure, axes, frame)
     if handles:
@@ -105,6 +94,22 @@ def arrange(
             bbox_to_anchor=((frame.left - INDENT) / width, (bottom - TICKS - LABEL) / total),
             ncols=ncols,
         )
+
+
+def _place(
+    axes: Sequence[Axes],
+    across: int,
+    corner: tuple[float, float],
+    size: tuple[float, float],
+    page: tuple[float, float],
+) -> None:
+    """Rows of panels of one size, from the upper left corner on."""
+    (left, top), (w, h), (width, height) = corner, size, page
+    for k, ax in enumerate(axes):
+        row, column = divmod(k, across)
+        x, y = left + column * (w + BESIDE), top - h * (row + 1) - ABOVE * row
+        ax.set_position((x / width, y / height, w / width, h / height))
+        ax.tick_params(labelbottom=k + across >= len(axes), labelleft=column == 0)
 
 
 def words(figure: Figure, axes: Sequence[Axes]) -> None:
@@ -144,7 +149,9 @@ def colour_bar(
     )
     place = (1 - (BAR - 14) / width, bottom, BAR_WIDTH / width, top - bottom)
     bar = figure.add_axes(place, label="bar")
-    figure.colorbar(mappable, cax=bar, extend=extend, label=label)
+    figure.colorbar(mappable, cax=bar, extend=extend)
+    middle = (bottom + top) / 2
+    figure.text(1 - 4 / width, middle, label, ha="right", va="center", rotation=90)
     bar.grid(False)
     return bar
 

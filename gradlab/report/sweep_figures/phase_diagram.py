@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLIPPED, BEYOND = 95.0, 1.5  # colours end at this percentile if the largest is so many times it
-LEAST = 1e-3  # nats per step that colours span
+LEAST = 0.01  # nats per step that colours span
 GREY, HATCH = "#dcdcdc", "////"
 EDGE: dict[str, Any] = {"colors": [style.INK], "linewidths": [3.0], "linestyles": ["solid"]}
 TEXTBOOK: dict[str, Any] = {
@@ -158,6 +158,15 @@ def _contours(
 
 
 def _bar(figure: Figure, axes: Sequence[Axes], mesh: QuadMesh, limit: float, extend: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     clipped = "" if extend == "neither" else f", colours end at ±{limit:.2g}"
     bar = panels.colour_bar(figure, axes, mesh, f"growth rate (nats per step{clipped})", extend)
+    bar.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
+    bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value)))
     bar.axhline(0, color=style.INK, linewidth=3.0)
+
+
+def _signed(value: float) -> str:
+    """With the sign, which tells the colours apart also in grey."""
+    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}") if abs(value) > LEAST / 1000 else "0"
