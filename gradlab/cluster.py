@@ -7,6 +7,7 @@ ever.
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import Executor
 from typing import Any
@@ -32,6 +33,8 @@ class Cluster:
             self.client: Any = Client(f"tcp://{address}", timeout=CONNECT, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise GradlabError(f"there is no Dask scheduler at {address!r}: {error}") from error
+        for handler in logging.getLogger("distributed").handlers:
+            handler.setLevel(logging.CRITICAL)  # what matters is told by an error of ours
         self.address, self.patience = address, patience
         self._executor: Executor | None = None
         self._seen = time.monotonic()  # when there was a worker, last
@@ -51,7 +54,7 @@ class Cluster:
     def stop(self) -> None:
         """Drop what is under way and leave the cluster to itself."""
         if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor.shutdown(wait=False)  # cancels what is under way
         self.client.close(timeout=2)
 
     def check(self) -> None:

@@ -12,8 +12,11 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Protocol, TypeVar
 
 from gradlab.errors import GradlabError
@@ -77,67 +80,40 @@ class Serial(Executor):
         return ""
 
 
-class _Pool(ProcessPoolExecutor):
-    """A pool whose workers start with one BLAS thread, and deaf to Ctrl-C from their first moment.
-
-    Environment and signal mask are inherited, so both are set around the start of a worker alone.
-    """
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """As always; workers are started here."""
-        before = {name: os.environ.get(name) for name in BLAS_THREADS}
-        os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-
 class Processes:
     """Local worker processes, started afresh so that each reads its number of BLAS threads."""
 
     def __init__(self, jobs: int) -> None:
         self.jobs, self.window = jobs, 2 * jobs
-        self._pool: _Pool | None = None
-        self._strangers: set[Any] = set()  # child processes that are not our workers
-        self._workers: set[Any] = set()
+        self._pool: ProcessPoolExecutor | None = None
+        self._workers: list[_Worker] = []  # all that this pool has started
 
     def current(self) -> Executor:
         """The pool."""
         if self._pool is None:
-            self._strangers = set(multiprocessing.active_children())
-            context = multiprocessing.get_context("spawn")
-            self._pool = _Pool(self.jobs, context, _end_with_the_coordinator)
-        self._look()
+            context = _Context()
+            self._workers = context.workers
+            self._pool = ProcessPoolExecutor(self.jobs, context, _end_with_the_coordinator)
         return self._pool
 
     def stop(self) -> None:
         """Kill the workers."""
         if self._pool is None:
             return
-        self._look()
         for worker in self._workers:
-            worker.kill()
+            if worker.pid is not None:
+                worker.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for worker in self._workers:
-            worker.join()
         self._pool = None
-        self._workers.clear()
 
     def check(self) -> None:
         """A dead worker breaks the pool, which the futures tell."""
 
     def how_a_worker_ended(self) -> str:
         """Exit code or signal of the worker that broke the pool (it ends the others by SIGTERM)."""
-        self._look()
-        for worker in self._workers:
-            worker.join(timeout=1)
+        end = time.monotonic() + 1
+        while any(w.exitcode is None for w in self._workers) and time.monotonic() < end:
+            time.sleep(0.01)  # the pool waits for them too: exit codes come, joins may be too late
         codes = [worker.exitcode for worker in self._workers if worker.exitcode]
         code = next((code for code in codes if code != -signal.SIGTERM), None)
         if code is None:
@@ -146,9 +122,63 @@ class Processes:
             return f"its worker process died (signal {-code}, {signal.Signals(-code).name})"
         return f"its worker process died (exit code {code})"
 
-    def _look(self) -> None:
-        """Remember the workers: how one ended is asked when it is gone."""
-        self._workers.update(set(multiprocessing.active_children()) - self._strangers)
+
+class _Worker(SpawnProcess):
+    """A process that starts with one BLAS thread, and deaf to Ctrl-C from its first moment.
+
+    Environment and signal mask are inherited, so both are set around the start alone.
+    """
+
+    def start(self) -> None:
+        before = {name: os.environ.get(name) for name in BLAS_THREADS}
+        with _undisturbed():
+            os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                super().start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                for name, value in before.items():
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
+
+
+class _Context(SpawnContext):
+    """Makes such processes, and remembers them: how one ended is asked when it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.workers: list[_Worker] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> _Worker:  # type: ignore[override]
+        """A worker that is not started yet."""
+        self.workers.append(_Worker(*args, **kwargs))
+        return self.workers[-1]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that come meanwhile raise at the end: a worker that is half started would complain.
+
+    A mask alone does not do it: another thread may take the signal, and Python raises here.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for one in came:
+            signal.raise_signal(one)
 
 
 def _end_with_the_coordinator() -> None:

@@ -187,9 +187,10 @@ def write_whole(path: Path, data: bytes | str) -> None:
         aside.chmod(0o644)
         aside.replace(path)
     except OSError as error:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
         raise GradlabError(f"cannot write {str(path)!r}: {reason(error)}", exit_code=1) from error
+    finally:
+        if aside is not None:  # renamed already, unless it failed or was interrupted
+            aside.unlink(missing_ok=True)
 
 
 def set_aside(folder: SweepFolder, task: str) -> None:
@@ -219,45 +220,38 @@ def begin(folder: SweepFolder, description: dict[str, Any], config: str, force: 
 
 
 def _begin(folder: SweepFolder, description: dict[str, Any], config: str, force: bool) -> None:
-    if folder.is_sweep():
-        there = {} if force else folder.read_description()
-        if not force and there["identity"] == description["identity"]:
-            return
-        if not force:
+    if folder.is_sweep() and not force:
+        there = folder.read_description()
+        if there["identity"] != description["identity"]:
             raise GradlabError(
                 f"{str(folder.path)!r} holds another sweep: {differences(there, description)}; "
                 "use --force to start over, or another --out or name="
             )
-    elif any(not _ours(p) for p in folder.path.iterdir()):
-        raise GradlabError(
-            f"{str(folder.path)!r} holds files of no sweep; give another --out or name="
-        )
-    start_over(folder)
-    write_whole(folder.config, config)
-    write_whole(folder.description, json.dumps(description, indent=2) + "\n")
-
-
-def _ours(path: Path) -> bool:
-    """Whether a sweep writes files of that name: they stay when one is killed as it begins."""
-    known = ("sweep.json", "sweep.yaml", "tasks", "table.csv", "summary.json", "provenance.json")
-    pictures = (".png", ".svg", ".pdf")
-    return (
-        path.name in (*known, "report.md")
-        or path.name.startswith((".lock", TEMPORARY))
-        or path.suffix in pictures
-    )
+    else:
+        start_over(folder)
+        # first of all: from here on the folder is this sweep's, whenever the program is killed
+        write_whole(folder.description, json.dumps(description, indent=2) + "\n")
+    folder.tasks.mkdir(exist_ok=True)
+    if not folder.config.exists():
+        write_whole(folder.config, config)
 
 
 def start_over(folder: SweepFolder) -> None:
-    """Remove everything but the locks."""
-    for path in folder.path.iterdir():
-        if path.name.startswith(".lock"):
-            continue
-        if path.is_dir():
+    """Remove everything but the locks, and the description, which is replaced.
+
+    Raises GradlabError, before anything is removed, when no sweep was begun here and there are
+    files.
+    """
+    found = [p for p in folder.path.iterdir() if not p.name.startswith((".lock", TEMPORARY))]
+    if found and not folder.is_sweep():
+        raise GradlabError(
+            f"{str(folder.path)!r} holds files of no sweep; give another --out or name="
+        )
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        else:
+        elif path != folder.description:
             path.unlink()
-    folder.tasks.mkdir()
 
 
 def differences(there: dict[str, Any], now: dict[str, Any]) -> str:

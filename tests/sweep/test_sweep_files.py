@@ -99,6 +99,26 @@ def test_a_write_that_fails_leaves_nothing_torn(
     check_whole(plan, out, expected)
 
 
+def test_an_interrupted_write_leaves_no_temporary_file(
+    plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a shard nobody would ever remove it: other shards may be writing beside it."""
+    out = tmp_path / "out"
+
+    def put(path: Path, content: str | bytes) -> NoReturn:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    perform(plan, out, shard=(1, 2))
+    with monkeypatch.context() as patch:
+        patch.setattr(sweepstore, "put", put)
+        with pytest.raises(KeyboardInterrupt):
+            perform(plan, out, shard=(2, 2))
+    assert temporary(out) == []
+    perform(plan, out, shard=(2, 2))
+    check_whole(plan, out, expected)
+
+
 def test_with_workers_a_full_disk_ends_the_sweep_too(
     plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +318,7 @@ def test_files_that_are_no_tasks_do_not_matter(
     assert SweepResult(out).done == 6
 
 
+@pytest.mark.slow
 def test_reading_survives_any_changed_byte(tmp_path: Path) -> None:
     """Every byte of the zip's headers, and many inside, changed in two ways; every tenth cut."""
     plan = planned(scales(1))

@@ -84,6 +84,7 @@ def moments(rng: random.Random) -> Iterator[tuple[str, float]]:
     yield from (("collecting", rng.uniform(0.0, 0.1)) for _ in range(4))
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_moments_it_ends_with_the_same_table(
     config: Path, single: Planned, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_tasks_are_small_enough_to_lose(monkeypatch: pytest.MonkeyPatch) -> None
     assert [p.index for task in tasks for p in task.points] == list(range(400))
 
 
+@pytest.mark.slow
 def test_ten_thousand_points_run_in_bounded_memory(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(CONFIG.format(100))
     arguments = ["sweep", "run.yaml", "--out", "out", "-j", "1", "--no-figures", "--json"]

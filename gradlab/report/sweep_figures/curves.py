@@ -16,7 +16,8 @@ import numpy as np
 from gradlab.nonlinearity import Array
 from gradlab.report.figures import captions, decades
 from gradlab.report.sweep_figures import panels, scales, series
-from gradlab.report.sweep_figures.grid import Axis, Grid, Status
+from gradlab.report.sweep_figures.axis import Axis
+from gradlab.report.sweep_figures.grid import Grid, Status
 from gradlab.report.sweep_figures.series import Series
 from gradlab.report.words import power
 

@@ -7,8 +7,9 @@ from itertools import product
 import numpy as np
 
 from gradlab.nonlinearity import Array
+from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.edges import NOTHING, beside, between, values_of
-from gradlab.report.sweep_figures.grid import Axis, Grid
+from gradlab.report.sweep_figures.grid import Grid
 from gradlab.report.sweep_figures.roles import numeric
 from gradlab.report.words import plain
 

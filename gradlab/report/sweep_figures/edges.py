@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from gradlab.nonlinearity import Array
-from gradlab.report.sweep_figures.grid import Axis, Grid
+from gradlab.report.sweep_figures.axis import Axis
+from gradlab.report.sweep_figures.grid import Grid, Status
 from gradlab.report.sweep_figures.roles import Roles
 from gradlab.report.words import plain
 
@@ -72,12 +73,14 @@ def title(grid: Grid, roles: Roles) -> str:
     verdicts = {str(verdict) for verdict in np.unique(roles.take(grid.verdict)) if verdict}
     growth = roles.take(grid.mean)
     growth = growth[np.isfinite(growth)]
+    known = (roles.take(grid.status) <= Status.ZERO).all()
+    where = "everywhere" if known else "wherever it is known"
     if len(verdicts) == 1:
-        return f"{verdicts.pop().capitalize()} everywhere"
+        return f"{verdicts.pop().capitalize()} {where}"
     if len(growth) and (growth < -NOTHING).all():
-        return "Growth below zero everywhere"
+        return f"Growth below zero {where}"
     if len(growth) and (growth > NOTHING).all():
-        return "Growth above zero everywhere"
+        return f"Growth above zero {where}"
     return "Growth rate of the gradient"
 
 

@@ -15,23 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.analysis.verdict import Caveat
-from gradlab.config.axes import word
 from gradlab.nonlinearity import Array
+from gradlab.report.sweep_figures.axis import Axis, axis
 from gradlab.report.sweep_table import Row, lookup
 
 AxisValues = tuple[Sequence[str], Sequence[Any]]  # keys that vary together, a tuple a position
 Curve = tuple[NDArray[Any], NDArray[Any]]  # t and log10 norms, (N,) each
 Curves = Callable[[int], Curve] | Mapping[int, Curve]
-
-LONG = 30  # characters of a value that are shown
-WIDE = 4.0  # last over first, from which numbers may be spaced logarithmically
-SYMBOLS = {
-    "weight_scale": "weight_scale g",
-    "seq_len": "seq_len T (steps)",
-    "hidden_size": "hidden_size H (units)",
-    "input_size": "input_size I (inputs)",
-    "batch_size": "batch_size B (sequences)",
-}
 
 
 class Status(IntEnum):
@@ -44,43 +34,6 @@ class Status(IntEnum):
     UNKNOWN = 4  # too few steps
     FAILED = 5
     MISSING = 6  # not computed
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Keys that vary together, and the texts of their values; positions if these are numbers."""
-
-    keys: tuple[str, ...]
-    texts: tuple[str, ...]
-    positions: Array | None  # where they are drawn: the numbers, or their log10; ascending
-    log: bool
-    whole: bool
-    order: tuple[int, ...]  # the place of each among the values as they were given
-    given: tuple[tuple[str, ...], ...]  # texts in that order, one for each key
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def name(self) -> str:
-        """The keys, for sentences."""
-        return ", ".join(self.keys)
-
-    @property
-    def label(self) -> str:
-        """The keys with symbol and unit, for an axis of a figure."""
-        label = SYMBOLS.get(self.name, self.name)
-        if not self.log:
-            return label
-        return f"{label[:-1]}, log scale)" if label.endswith(")") else f"{label} (log scale)"
-
-    def at(self, k: int) -> str:
-        """The text "cell=rnn"."""
-        return f"{self.name}={self.texts[k]}"
-
-    def number(self, position: float) -> float:
-        """The value at a position."""
-        return float(10.0**position) if self.log else float(position)
 
 
 @dataclass(frozen=True)
@@ -167,24 +120,6 @@ def status_of(row: Row) -> Status:
     return Status.OVERFLOW if overflowed else Status.UNKNOWN
 
 
-def axis(keys: Sequence[str], values: Sequence[Any]) -> Axis:
-    """An Axis; of numbers if there is one key, and different numbers are all its values."""
-    flat = [tuple(value) if isinstance(value, tuple | list) else (value,) for value in values]
-    numbers = np.array([value[0] for value in flat], float) if _numeric(flat) else None
-    if numbers is None:
-        given = tuple(tuple(_text(part) for part in value) for value in flat)
-        texts = _distinct([", ".join(value) for value in given])
-        return Axis(tuple(keys), texts, None, False, False, tuple(range(len(flat))), given)
-    order = tuple(int(k) for k in np.argsort(numbers))
-    ascending = numbers[list(order)]
-    log = _logarithmic(ascending)
-    positions = np.log10(ascending) if log else ascending
-    whole = all(isinstance(value[0], int) for value in flat)
-    texts = _digits(ascending)
-    given = tuple((texts[order.index(k)],) for k in range(len(flat)))
-    return Axis(tuple(keys), texts, positions, log, whole, order, given)
-
-
 def _numbers(row: Row) -> list[float]:
     """mean, low, high, bound, left."""
     if row.summary is None:
@@ -200,50 +135,3 @@ def _sorted(array: NDArray[Any], axes: tuple[Axis, ...], shape: tuple[int, ...])
     for k, one in enumerate(axes):
         array = array.take(one.order, axis=k)
     return array
-
-
-def _numeric(values: Sequence[tuple[Any, ...]]) -> bool:
-    plain = all(
-        len(value) == 1 and isinstance(value[0], int | float) and not isinstance(value[0], bool)
-        for value in values
-    )
-    return plain and len({float(value[0]) for value in values}) == len(values)
-
-
-def _logarithmic(numbers: Array) -> bool:
-    """Whether ascending numbers are spaced more evenly in their logarithms."""
-    if len(numbers) < 3 or numbers[0] <= 0 or numbers[-1] < WIDE * numbers[0]:
-        return False
-    linear, log = np.diff(numbers), np.diff(np.log(numbers))
-    return bool(log.std() / log.mean() < linear.std() / linear.mean())
-
-
-def _digits(numbers: Array) -> tuple[str, ...]:
-    """At least three significant digits, and so many that no two texts are the same."""
-    for digits in range(3, 18):
-        texts = tuple(
-            f"{number:.0f}"
-            if number == round(number) and abs(number) < 1e6
-            else f"{number:.{digits}g}"
-            for number in numbers
-        )
-        if len(set(texts)) == len(texts):
-            break
-    return texts
-
-
-def _text(value: Any) -> str:
-    """A value that is no number: 'rnn', 'relu rnn' for {type: rnn, activation: relu}."""
-    if isinstance(value, Mapping) and "type" in value:
-        more = [word(part) for key, part in value.items() if key != "type"]
-        return " ".join([*more, word(value["type"])])
-    return word(value)
-
-
-def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
-    """The texts, shortened, and numbered where two would be the same."""
-    short = [text if len(text) <= LONG else f"{text[: LONG - 1]}…" for text in texts]
-    return tuple(
-        f"{text} ({short[: k + 1].count(text)})" if short.count(text) > 1 else text
-        for k, text in enumerate(short)
-    )

@@ -19,7 +19,8 @@ import numpy as np
 from gradlab.nonlinearity import Array
 from gradlab.report import style
 from gradlab.report.sweep_figures import edges, losses, panels, roles, scales, series
-from gradlab.report.sweep_figures.grid import Axis, Grid
+from gradlab.report.sweep_figures.axis import Axis
+from gradlab.report.sweep_figures.grid import Grid
 from gradlab.report.sweep_figures.series import Series
 
 if TYPE_CHECKING:

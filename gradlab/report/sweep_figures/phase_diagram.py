@@ -17,7 +17,8 @@ import numpy as np
 from gradlab.nonlinearity import Array
 from gradlab.report import style
 from gradlab.report.sweep_figures import edges, losses, panels, regions, roles, scales
-from gradlab.report.sweep_figures.grid import Axis, Grid, Status
+from gradlab.report.sweep_figures.axis import Axis
+from gradlab.report.sweep_figures.grid import Grid, Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,19 +9,20 @@ import numpy as np
 from gradlab.nonlinearity import Array
 from gradlab.report import style
 from gradlab.report.sweep_figures import scales
-from gradlab.report.sweep_figures.grid import Axis
+from gradlab.report.sweep_figures.axis import Axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LARGE = 1e9  # nats per step: what is infinite
 PIXEL = 4.0  # points
-WIDTH, HEIGHT = 6.4, 16.0  # of a character and of the line, with some room around
+WIDTH, HEIGHT = 6.8, 18.0  # of a character and of the line, with some room around
 
 
 def name(ax: Axes, x: Axis, y: Axis, growth: Array) -> None:
     """Write vanishing and exploding into the regions of growth (Y, X), well inside of them."""
-    for verdict, region in (("vanishing", growth < 0), ("exploding", growth > 0)):
-        place = _place(ax, x, y, region, len(verdict))
+    for verdict, sign in (("vanishing", -1), ("exploding", 1)):
+        place = _place(ax, x, y, sign * growth, len(verdict))
         if place is None:
             continue
         ax.text(
@@ -43,9 +44,9 @@ def name(ax: Axes, x: Axis, y: Axis, growth: Array) -> None:
 
 
 def _place(
-    ax: Axes, x: Axis, y: Axis, region: Array, characters: int
+    ax: Axes, x: Axis, y: Axis, growth: Array, characters: int
 ) -> tuple[float, float] | None:
-    """The place, in fractions of the axes, nearest to the region's middle where a word fits."""
+    """Where a word fits nearest to the middle of growth > 0, in fractions of the axes."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     box, (width, height) = ax.get_position(), figure.get_size_inches() * 72
@@ -53,7 +54,7 @@ def _place(
     wide, high = round(WIDTH * characters / PIXEL), round(HEIGHT / PIXEL)
     if columns <= wide or rows <= high:
         return None
-    pixels = region[np.ix_(_cells(y, rows), _cells(x, columns))]
+    pixels = _between(x, y, growth, columns, rows) > 0
     sums = np.pad(pixels.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     fits = np.argwhere(inside == wide * high)
@@ -64,9 +65,16 @@ def _place(
     return float((column + wide / 2) / columns), float((row + high / 2) / rows)
 
 
-def _cells(axis: Axis, pixels: int) -> np.ndarray:
-    """In which cell each pixel is."""
-    assert axis.positions is not None
-    borders = scales.borders(axis.positions)
-    at = borders[0] + (np.arange(pixels) + 0.5) / pixels * (borders[-1] - borders[0])
-    return np.searchsorted(borders[1:-1], at)
+def _between(x: Axis, y: Axis, growth: Array, columns: int, rows: int) -> Array:
+    """Growth at every pixel, interpolated as the edge is; NaN beside what is unknown."""
+    assert x.positions is not None
+    assert y.positions is not None
+    across, up = _pixels(x.positions, columns), _pixels(y.positions, rows)
+    finite = np.clip(growth, -LARGE, LARGE)
+    lines = np.array([np.interp(across, x.positions, line) for line in finite])
+    return np.array([np.interp(up, y.positions, line) for line in lines.T]).T
+
+
+def _pixels(positions: Array, count: int) -> Array:
+    borders = scales.borders(positions)
+    return borders[0] + (np.arange(count) + 0.5) / count * (borders[-1] - borders[0])

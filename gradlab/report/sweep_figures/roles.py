@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.report.sweep_figures.grid import Axis, Grid
+from gradlab.report.sweep_figures.axis import Axis
+from gradlab.report.sweep_figures.grid import Grid
 
 FEWEST = 3  # numbers that make an axis of a phase diagram
 MOST_PANELS = 12

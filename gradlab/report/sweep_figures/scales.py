@@ -9,7 +9,7 @@ import numpy as np
 from gradlab.nonlinearity import Array
 from gradlab.report import style
 from gradlab.report.figures import decades
-from gradlab.report.sweep_figures.grid import Axis
+from gradlab.report.sweep_figures.axis import Axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradlab.report import style
-from gradlab.report.sweep_figures.grid import Axis
+from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.roles import chosen
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from sweep_rows import FAULTS, REAL, SCALE, Swept, closed, made, real, summary
 from gradlab.errors import GradlabError
 from gradlab.report import style, sweep_figures
 from gradlab.report.sweep_figures import edges, phase_diagram, roles, scales
-from gradlab.report.sweep_figures.grid import Status, axis, grid
+from gradlab.report.sweep_figures.axis import axis
+from gradlab.report.sweep_figures.grid import Status, grid
 from gradlab.report.sweep_table import Row
 
 FIGURES = sweep_figures.SWEEP_FIGURES
@@ -237,6 +238,15 @@ def test_colours_end_before_an_outlier_and_the_bar_says_so() -> None:
     assert any(
         "colours end at ±1" in text.get_text() for text in texts(drawn("phase_diagram", swept))
     )
+
+
+@pytest.mark.parametrize(
+    ("case", "title"),
+    [("zeros", "Vanishing everywhere"), ("failures", "Exploding wherever it is known")],
+)
+def test_everywhere_is_said_only_where_all_is_known(case: str, title: str) -> None:
+    found = grid(*closed(f"cells, {case}"))
+    assert edges.title(found, roles.lines(found)) == title
 
 
 def test_textbook_bound_is_the_record_s() -> None:
