@@ -12,6 +12,9 @@ import time
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
+
+from gradlab import __version__
 from gradlab.errors import GradlabError
 
 CONNECT = 10.0  # seconds to find the scheduler
@@ -48,8 +51,19 @@ class Cluster:
     def current(self) -> Executor:
         """Dask's executor; identical submissions are not merged."""
         if self._executor is None:
+            self._same_versions()
             self._executor = self.client.get_executor(pure=False)
         return self._executor
+
+    def _same_versions(self) -> None:
+        """Raise GradlabError unless every worker computes with our gradlab and numpy."""
+        here = versions()
+        for worker, there in self.client.run(versions, on_error="return").items():
+            if there != here:
+                raise GradlabError(
+                    f"the worker {worker} has {there}, this is {here}: "
+                    "install the same versions of gradlab and numpy everywhere"
+                )
 
     def stop(self) -> None:
         """Drop what is under way and leave the cluster to itself."""
@@ -71,3 +85,8 @@ class Cluster:
     def how_a_worker_ended(self) -> str:
         """Dask reruns the tasks of a dead worker by itself."""
         return "its Dask worker died"
+
+
+def versions() -> str:
+    """What decides the digits; asked of every worker."""
+    return f"gradlab {__version__}, numpy {np.__version__}"

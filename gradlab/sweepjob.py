@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlab import __version__
 from gradlab.config import Sweep, dump_sweep
-from gradlab.coordinate import Coordinator, Event
+from gradlab.coordinate import Coordinator
 from gradlab.errors import GradlabError
 from gradlab.execute import Executors
 from gradlab.memory import MEMORY
@@ -141,7 +141,11 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
             order.executors, lambda finished: write_task(folder, finished.task, finished.data)
         )
         for event in coordinator.run(t for t in mine if t.id not in there):
-            _count(event, progress, say)
+            if event.retry:
+                say(f"{event.retry}; its task is tried again")
+                continue
+            progress.done += len(event.task.points)
+            progress.failed += event.failed
             yield progress
         if {t.id for t in planned.tasks} <= folder.done():
             collect(planned, order, started)
@@ -186,14 +190,6 @@ def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> dict[str, int
         else:
             sound[task.id] = sum(point.failed is not None for point in file.points)
     return sound
-
-
-def _count(event: Event, progress: Progress, say: Say) -> None:
-    if event.retry:
-        say(f"{event.retry}; its task is tried again")
-        return
-    progress.done += len(event.task.points)
-    progress.failed += event.failed
 
 
 def collect(planned: Planned, order: Order, started: datetime) -> None:
