@@ -16,6 +16,7 @@ from gradlab.engine.forward import forward
 from gradlab.engine.loss import LOSSES, Injection
 from gradlab.engine.scaled import Scaled, norm
 from gradlab.engine.spectrum import weight_spectrum
+from gradlab.errors import GradlabError
 from gradlab.initial import member
 from gradlab.nonlinearity import Array
 from gradlab.plan import Spec, Start
@@ -72,10 +73,17 @@ def _draw(
     spec, D = members[0].spec, len(cell.STATE) * members[0].spec.H
     drawn, starts, upstream = [], [], []
     for m, own in zip(members, streams, strict=True):
-        drawn.append(member(cell, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own))
+        with np.errstate(over="ignore"):
+            weights = member(cell, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
+            drawn.append({name: array.astype(spec.dtype) for name, array in weights.items()})
+        if not all(np.isfinite(array).all() for array in drawn[-1].values()):
+            raise GradlabError(
+                f"weight_scale {m.spec.weight_scale:g} takes the weights beyond the range of "
+                f"{spec.dtype.name}; use a smaller one"
+            )
         starts.append(_start(m.spec.start, D, spec.B, own))
         upstream.append(LOSSES[m.spec.loss](own, m.spec.loss_value, spec.H, spec.B))
-    tensors = {name: np.stack([t[name] for t in drawn]).astype(spec.dtype) for name in drawn[0]}
+    tensors = {name: np.stack([t[name] for t in drawn]) for name in drawn[0]}
     return tensors, np.stack(starts).astype(spec.dtype), np.stack(upstream).astype(spec.dtype)
 
 

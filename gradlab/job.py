@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ def perform(
         source = loaded.source.path
         origin = provenance(command, started, source.parent if source else Path.cwd())
         named = config.model_copy(update={"name": loaded.name})
-        write(staging, record, dump(named, place.folder.path), origin)
+        write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)
         formats = config.figures.formats if draw else ()
         drawn = figures.save(record, staging.path, formats, config.figures.dpi)
         _write_report(staging, record, loaded.name, drawn)

@@ -151,6 +151,7 @@ class Record:
                     f"{name} has schema {schema}, this gradlab knows up to {SCHEMA}: "
                     "use a newer gradlab"
                 )
+            arrays["t"], arrays["seeds"], metadata["summary"]["verdict"]  # what all readers need
             return cls(
                 config=metadata["config"],
                 summary=metadata["summary"],

@@ -21,7 +21,11 @@ def exchange(a: Path, b: Path) -> None:
         return
     aside = a.with_name(a.name + ".swap")
     b.rename(aside)
-    a.rename(b)
+    try:
+        a.rename(b)
+    except OSError:
+        aside.rename(b)
+        raise
     aside.rename(a)
 
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,13 @@ class Folder:
         """Where the result that this one replaces is kept."""
         return self.path.parent / PREVIOUS / self.path.name
 
+    def is_sweep(self) -> bool:
+        """Whether it is a sweep's folder."""
+        return (self.path / "sweep.json").is_file()
+
     def is_result(self) -> bool:
-        """Whether gradlab wrote this folder."""
-        return self.summary.is_file() or self.record.is_file()
+        """Whether a run of gradlab wrote this folder."""
+        return not self.is_sweep() and (self.summary.is_file() or self.record.is_file())
 
 
 def load(path: Path) -> Record:
@@ -124,25 +128,51 @@ def staged(target: Folder) -> Iterator[Folder]:
     folder that gradlab did not make; and when the disk is full.
     """
     try:
+        target = Folder(Path(os.path.realpath(target.path)))  # a link is the folder it points to
         _check(target)
         target.path.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(target.path.parent)
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=target.path.parent))
-    except OSError as error:
-        raise GradlabError(
-            f"cannot write results to {str(target.path)!r}: {reason(error)}"
-        ) from error
-    try:
-        with _locked(staging):
-            staging.chmod(0o755)  # mkdtemp makes it private
+        with _staging(target.path.parent) as staging:
             yield Folder(staging)
             _move(staging, target)
     except OSError as error:
         raise GradlabError(
-            f"cannot write results to {str(target.path)!r}: {reason(error)}",
+            f"cannot write results to {str(target.path)!r}: {reason(error)}"
         ) from error
+
+
+@contextmanager
+def _staging(parent: Path) -> Iterator[Path]:
+    """A new folder to write in, locked; removed at the end if it is still there."""
+    staging, descriptor = _made(parent)
+    try:
+        staging.chmod(0o755)  # mkdtemp makes it private
+        yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _made(parent: Path) -> tuple[Path, int]:
+    """A new staging folder and its lock; another run may take it for stale before it is locked."""
+    while True:
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=parent))
+        with suppress(FileNotFoundError, BlockingIOError):
+            descriptor = _lock(staging)
+            if staging.is_dir():
+                return staging, descriptor
+            os.close(descriptor)
+
+
+def _lock(staging: Path) -> int:
+    """Hold a staging folder: the lock goes with the process, whatever ends it. Raises OSError."""
+    descriptor = os.open(staging, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def reason(error: OSError) -> str:
@@ -155,6 +185,13 @@ def _check(target: Folder) -> None:
         raise GradlabError(
             f"{str(target.path)!r} is a file; results need a folder: give another --out"
         )
+    if target.path in (Path.cwd(), *Path.cwd().parents):
+        raise GradlabError(
+            f"{str(target.path)!r} is the working folder, which cannot be replaced: "
+            "give another --out"
+        )
+    if target.is_sweep():
+        raise GradlabError(f"{str(target.path)!r} holds a sweep; give another --out or name=")
     if target.path.is_dir() and any(target.path.iterdir()) and not target.is_result():
         raise GradlabError(
             f"{str(target.path)!r} holds files that gradlab did not write; "
@@ -162,32 +199,24 @@ def _check(target: Folder) -> None:
         )
 
 
-@contextmanager
-def _locked(staging: Path) -> Iterator[None]:
-    """Hold the staging folder: the lock goes with the process, whatever ends it."""
-    descriptor = os.open(staging, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _remove_stale(parent: Path) -> None:
     """Remove the staging folders of processes that were killed."""
     for staging in parent.glob(f"{STAGING}*"):
         try:
-            with _locked(staging):
-                shutil.rmtree(staging, ignore_errors=True)
+            descriptor = _lock(staging)
         except OSError:
             continue  # held by a running process, or already gone
+        shutil.rmtree(staging, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _move(staging: Path, target: Folder) -> None:
     if target.path.is_dir() and any(target.path.iterdir()):
+        target.previous.parent.mkdir(
+            exist_ok=True
+        )  # before anything is moved: it may not be possible
         exchange(staging, target.path)
         shutil.rmtree(target.previous, ignore_errors=True)
-        target.previous.parent.mkdir(exist_ok=True)
         staging.rename(target.previous)
     else:
         staging.rename(target.path)

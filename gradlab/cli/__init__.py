@@ -28,7 +28,7 @@ HELP = """Does a recurrent cell carry a gradient? How far? Why?
 gradlab run configs/rnn_exploding.yaml                    one experiment
 gradlab run configs/rnn_exploding.yaml weight_scale=0.5   with another value
 gradlab show results/rnn_exploding                        read it again
-gradlab new lstm > my.yaml                                a config to start from
+gradlab new lstm > my.yaml                                a config to begin
 
 Exit codes: 0 done, 1 the experiment failed, 2 bad usage or bad config,
 130 interrupted, 143 terminated."""

@@ -30,9 +30,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         _listen()
-        for stream in (sys.stdout, sys.stderr):  # a C locale cannot print every character
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
+        _open_streams()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -46,6 +44,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _fail("terminated; nothing was written", 143)
         except BrokenPipeError:
             _quiet_exit()
+        except OSError as error:
+            _fail(f"cannot write or read: {(error.strerror or str(error)).lower()}", 1)
         except MemoryError as error:
             _fail(
                 f"not enough memory ({error}); use a smaller hidden_size or batch_size",
@@ -61,6 +61,16 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             )
 
     return run
+
+
+def _open_streams() -> None:
+    """A stream may be closed, and a C locale cannot print every character."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _listen() -> None:

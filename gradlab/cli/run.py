@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradlab.cli.guard import Terminated
+
 if TYPE_CHECKING:
     from gradlab.job import Done
 
@@ -49,6 +51,7 @@ def run(
     """Run one experiment: tables in the terminal, all numbers and figures in a folder."""
     from gradlab.cli.progress import bar
     from gradlab.config import load
+    from gradlab.errors import GradlabError
     from gradlab.job import Place, perform
     from gradlab.store import Folder
 
@@ -61,14 +64,23 @@ def run(
 
     with bar(f"running {loaded.name}", shown=not quiet) as progress:
         done = perform(loaded, Place(folder, force), sys.argv, say, not no_figures, progress)
+    try:
+        _print(done, json, quiet)
+        if verbose:
+            _print_times(done)
+    except (KeyboardInterrupt, Terminated) as error:
+        code = 130 if isinstance(error, KeyboardInterrupt) else 143
+        message = f"interrupted; the result is in {folder.path}"
+        raise GradlabError(message, exit_code=code) from error
+
+
+def _print(done: Done, json: bool, quiet: bool) -> None:
     if json:
         _print_json(done)
     elif quiet:
-        typer.echo(str(folder.path))
+        typer.echo(str(done.folder.path))
     else:
         _print_tables(done)
-    if verbose:
-        _print_times(done)
 
 
 def _print_tables(done: Done) -> None:

@@ -87,7 +87,7 @@ def named_after(source: Source, overrides: Sequence[str]) -> str:
 
 def _checked(source: Source, overrides: Sequence[str], folder: Path) -> Loaded:
     source = apply(source, overrides)
-    config = validated(source.data, os.path.abspath(folder))
+    config = validated(source.data, os.path.realpath(folder))
     if isinstance(config, Config) and not source.problems:
         return Loaded(config, source, tuple(overrides))
     raise refusal(source, () if isinstance(config, Config) else config)

@@ -210,7 +210,7 @@ def sweep_from_mapping(
 
 
 def _sweep(source: Source, overrides: Sequence[str], folder: Path, max_points: int) -> Sweep:
-    found, absolute = find(source, overrides), os.path.abspath(folder)
+    found, absolute = find(source, overrides), os.path.realpath(folder)
     config = validated(found.source.data, absolute)
     wrong = [] if isinstance(config, Config) else faults_outside(found, config)
     if wrong or found.source.problems:

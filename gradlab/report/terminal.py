@@ -27,9 +27,15 @@ PIPED_WIDTH = 80
 def console(file: IO[str] | None = None) -> Console:
     """A console on stdout (or file): as wide as the terminal; piped, 80 columns, no colours."""
     file = file or sys.stdout
-    return Console(
-        file=file, width=None if file.isatty() else PIPED_WIDTH, highlight=False, emoji=False
-    )
+    width = None if file.isatty() else PIPED_WIDTH
+    return _Console(file=file, width=width, highlight=False, emoji=False)
+
+
+class _Console(Console):
+    """rich ends the program with exit code 1 when nobody reads any more; that is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def show(record: Record, out: Console) -> None:

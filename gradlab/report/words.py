@@ -97,7 +97,7 @@ def clipping(record: Record) -> str | None:
         return f"clip ({by}, threshold {threshold}): there is no gradient to clip"
     if by == "step norm":
         return f"clip ({by}, threshold {threshold}): acted at {clip['acted']:.0%} of the steps"
-    norm = power(clip["log10_norm"])
+    norm = power(clip["log10_norm"]) if clip["norm"] is None else plain(clip["norm"])
     if not clip["acted"]:
         return f"clip ({by}, threshold {threshold}): gradient norm {norm}, left as it is"
     acted = "" if clip["acted"] == 1 else f" (in {clip['acted']:.0%} of the seeds)"
@@ -128,7 +128,7 @@ def plain(value: float | None) -> str:
     """Three significant digits, or all before the point."""
     if value is None:
         return "-"
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def signed(value: float | None) -> str:

@@ -12,13 +12,13 @@ what a version of numpy takes. Bounds on time only tell a hang from work.
 from __future__ import annotations
 
 import json
-import os
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeping import TINY, environment, perform, planned, start
+from sweeping import TINY, environment, perform, planned, start_python
 
 from gradlab import points
 from gradlab.config import sweep
@@ -45,16 +45,22 @@ def grid(n: int) -> dict[str, Any]:
     return {**TINY, "cell": "rnn", "sweep": {"weight_scale": axis, "init.bias": axis}}
 
 
+# a small process in between: a child begins with the peak memory of the one that started it
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
 def run_measured(*arguments: str | Path, cwd: Path) -> tuple[int, str, int]:
     """gradlab in a process: exit code, what it printed, and its peak memory in MiB."""
     (cwd / "home").mkdir(exist_ok=True)
-    process = start(*arguments, cwd=cwd, env=environment(MPLCONFIGDIR=str(cwd / "home")))
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.communicate()
-    return process.returncode, out, usage.ru_maxrss // 1024
+    command = ["-c", MEASURE, sys.executable, "-m", "gradlab", *arguments]
+    process = start_python(*command, cwd=cwd, env=environment(MPLCONFIGDIR=str(cwd / "home")))
+    out, err = process.communicate()
+    return process.returncode, out, int(err.splitlines()[-1]) // 1024
 
 
 @pytest.mark.parametrize("n", [10, 30])
