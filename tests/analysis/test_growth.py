@@ -173,6 +173,8 @@ def test_a_crossing_is_interpolated() -> None:
 
 def test_a_crossing_at_a_step_is_that_step() -> None:
     assert crossing(falling(-1.0), LAGS, -2.0) == 2.0
+    assert crossing(falling(-0.5), LAGS, -2.0) == 4.0  # the last step counts
+    assert crossing(falling(+0.5), LAGS, +2.0) == 4.0
 
 
 def test_a_crossing_that_does_not_come() -> None:
