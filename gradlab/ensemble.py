@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -75,16 +76,32 @@ def _draw(
     for m, own in zip(members, streams, strict=True):
         with np.errstate(over="ignore"):
             weights = member(cell, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
-            drawn.append({name: array.astype(spec.dtype) for name, array in weights.items()})
-        if not all(np.isfinite(array).all() for array in drawn[-1].values()):
-            raise GradlabError(
-                f"weight_scale {m.spec.weight_scale:g} takes the weights beyond the range of "
-                f"{spec.dtype.name}; use a smaller one"
-            )
-        starts.append(_start(m.spec.start, D, spec.B, own))
+            start = _start(m.spec.start, D, spec.B, own)
+        drawn.append(
+            {n: _within_range(a, spec.dtype, CAUSES.get(n, "init")) for n, a in weights.items()}
+        )
+        starts.append(_within_range(start, spec.dtype, "initial_state"))
         upstream.append(LOSSES[m.spec.loss](own, m.spec.loss_value, spec.H, spec.B))
     tensors = {name: np.stack([t[name] for t in drawn]) for name in drawn[0]}
-    return tensors, np.stack(starts).astype(spec.dtype), np.stack(upstream).astype(spec.dtype)
+    return tensors, np.stack(starts), np.stack(upstream).astype(spec.dtype)
+
+
+# the key that makes a drawn array too large
+CAUSES = {
+    "weight_hh": "weight_scale",
+    "weight_ih": "init.input_scale",
+    "bias_ih": "init.bias",
+    "bias_hh": "init.bias",
+}
+
+
+def _within_range(array: Array, dtype: np.dtype[Any], key: str) -> Array:
+    """The array in the run's precision. Raises GradlabError where that cannot hold it."""
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if not np.isfinite(cast).all():
+        raise GradlabError(f"{key} goes beyond the range of {dtype.name}; use a smaller value")
+    return cast
 
 
 def _inputs(
@@ -95,10 +112,14 @@ def _inputs(
 
     def x(t0: int, n: int) -> Array:
         tick()
-        segments = [
-            members[g[0]].spec.inputs.segment([streams[r] for r in g], t0, n, members[0].spec.dtype)
-            for g in groups
-        ]
+        dtype = members[0].spec.dtype
+        with np.errstate(over="ignore"):
+            segments = [
+                members[g[0]].spec.inputs.segment([streams[r] for r in g], t0, n, dtype)
+                for g in groups
+            ]
+        for segment in segments:
+            _within_range(segment, dtype, "inputs")
         return segments[0] if len(segments) == 1 else np.concatenate(segments, axis=1)
 
     return x

@@ -135,6 +135,10 @@ def staged(target: Folder) -> Iterator[Folder]:
         with _staging(target.path.parent) as staging:
             yield Folder(staging)
             _move(staging, target)
+    except UnicodeEncodeError as error:
+        raise GradlabError(
+            f"this system's locale cannot name the folder {str(target.path)!a}; use name="
+        ) from error
     except OSError as error:
         raise GradlabError(
             f"cannot write results to {str(target.path)!r}: {reason(error)}"

@@ -4,7 +4,8 @@ Claims:
 - states beyond float range end the forward pass at the step where a closed form says so, in both
   precisions, for every seed apart; warnings are errors here;
 - what is not finite is null in the summary with a reason, and an empty field in steps.csv;
-- weights that are themselves beyond float range are told as clearly.
+- weights, inputs and initial states that are themselves beyond float range are told as clearly,
+  and what is told to be too large is what was too large.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ ONE: dict[str, Any] = {
     "inputs": {"type": "constant", "value": 1.0},
     "seeds": 1,
 }
+
+
+def outcome(config: dict[str, Any]) -> tuple[str, str]:
+    """How a run ends, and what is said when it is refused."""
+    try:
+        return gradlab.run(config).summary["outcome"], ""
+    except GradlabError as error:
+        return "refused", str(error)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -69,9 +78,30 @@ def test_what_there_is_not_is_null_and_an_empty_field(tmp_path: Path) -> None:
 def test_weights_beyond_float_range_are_told_clearly(cell: str, scale: tuple[str, float]) -> None:
     dtype, g = scale
     config = {"cell": cell, "hidden_size": 3, "seq_len": 4, "seeds": 2, "init": "randn"}
-    told = ""
-    try:
-        outcome = gradlab.run({**config, "weight_scale": g, "dtype": dtype}).summary["outcome"]
-    except GradlabError as error:
-        outcome, told = "refused", str(error)
-    assert outcome == "overflow" or "weight_scale" in told
+    how, told = outcome({**config, "weight_scale": g, "dtype": dtype})
+    assert how == "overflow" or "weight_scale" in told
+
+
+BEYOND: dict[str, dict[str, Any]] = {
+    "inputs": {"inputs": {"type": "normal", "std": 1e308}},
+    "inputs, single": {"inputs": {"type": "normal", "std": 1e39}, "dtype": "float32"},
+    "state": {"initial_state": {"type": "normal", "std": 1e308}},
+    "state, single": {"initial_state": {"type": "normal", "std": 1e39}, "dtype": "float32"},
+    "constant, single": {"inputs": {"type": "constant", "value": 1e39}, "dtype": "float32"},
+}
+
+
+@pytest.mark.parametrize("cell", ["linear", "rnn"])
+@pytest.mark.parametrize("case", BEYOND)
+def test_what_is_drawn_beyond_float_range_is_told_clearly(case: str, cell: str) -> None:
+    # 50 draws and more: some are beyond 1.8, and 1.8e308 and 3.4e38 are the ends of the ranges
+    config = {"cell": cell, "hidden_size": 5, "batch_size": 10, "seq_len": 4, "seeds": 2}
+    how, told = outcome({**config, **BEYOND[case]})
+    key = next(key for key in BEYOND[case] if key != "dtype")
+    assert how == "overflow" or key in told
+
+
+def test_the_weights_that_are_too_large_are_named() -> None:
+    init = {"recurrent": "randn", "input": "randn", "input_scale": 1e308}
+    how, told = outcome({"cell": "rnn", "hidden_size": 5, "seeds": 2, "init": init})
+    assert how == "overflow" or "input_scale" in told

@@ -150,6 +150,17 @@ def test_a_closed_stream_does_not_keep_a_run_from_its_result(closed: str, folder
     assert done.returncode == 0
 
 
+def test_a_name_that_the_file_system_cannot_have_is_told(folder: Path) -> None:
+    """A C locale without the coercion to UTF-8 that Python does by itself."""
+    (folder / "c.yaml").write_text(TINY + "figures: none\nname: grün\n", encoding="utf-8")
+    bare = {**BARE, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = process("run", "c.yaml", cwd=folder, env=bare)
+    assert "internal error" not in done.stderr
+    if done.returncode != 0:  # where the name is refused, in one line
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("gradlab: ")
+
+
 def test_a_config_from_a_closed_stdin_is_told(folder: Path) -> None:
     line = 'exec "$0" -m gradlab run - <&-'
     done = subprocess.run(
