@@ -72,10 +72,11 @@ def _draw(
 ) -> tuple[dict[str, Array], Array, Array]:
     """Tensors (R, ...), initial states (R, D, B) and dh (R, H, B), drawn in this order."""
     spec, D = members[0].spec, len(cell.STATE) * members[0].spec.H
+    options = cell.Options(**spec.options)
     drawn, starts, upstream = [], [], []
     for m, own in zip(members, streams, strict=True):
         with np.errstate(over="ignore"):
-            weights = member(cell, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
+            weights = member(cell, options, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
             start = _start(m.spec.start, D, spec.B, own)
         drawn.append(
             {n: _within_range(a, spec.dtype, CAUSES.get(n, "init")) for n, a in weights.items()}

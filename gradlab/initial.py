@@ -102,24 +102,32 @@ class Loaded:
 
 
 def member(
-    cell: Cell, init: Drawn | Loaded, H: int, I: int, weight_scale: float, streams: Streams
+    cell: Cell,
+    options: Any,
+    init: Drawn | Loaded,
+    H: int,
+    I: int,
+    weight_scale: float,
+    streams: Streams,
 ) -> dict[str, Array]:
     """The tensors of one member, float64, recurrent weights times weight_scale."""
     if isinstance(init, Drawn):
-        init = Loaded(_drawn(cell, init, H, I, streams))
+        init = Loaded(_drawn(cell, options, init, H, I, streams))
     tensors = dict(init.tensors)
     if "weight_hh" in tensors:
         tensors["weight_hh"] = tensors["weight_hh"] * weight_scale
     return tensors
 
 
-def _drawn(cell: Cell, init: Drawn, H: int, I: int, streams: Streams) -> dict[str, Array]:
+def _drawn(
+    cell: Cell, options: Any, init: Drawn, H: int, I: int, streams: Streams
+) -> dict[str, Array]:
     kinds: dict[str, Any] = {
         "weight_hh": ("recurrent", init.recurrent, 1.0),
         "weight_ih": ("input", init.input, init.input_scale),
     }
     tensors: dict[str, Array] = {}
-    for name, shape in cell.shapes(H, I, init.biases).items():
+    for name, shape in cell.shapes(H, I, init.biases, options).items():
         if name in kinds:
             purpose, kind, scale = kinds[name]
             random = streams.of(purpose)
@@ -130,6 +138,6 @@ def _drawn(cell: Cell, init: Drawn, H: int, I: int, streams: Streams) -> dict[st
     if "bias_ih" in tensors:
         tensors["bias_ih"] += init.bias
         if cell.KEEPS is not None:
-            row = cell.GATES.index(cell.KEEPS) * H
+            row = cell.PACKED.index(cell.KEEPS) * H
             tensors["bias_ih"][row : row + H] += init.forget_bias
     return tensors

@@ -39,11 +39,12 @@ def memory_plan(cell: Cell, spec: Spec, members: int) -> tuple[int, int | None]:
 
 def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
     """Bytes of a state, and of all that is kept of a step, for one member."""
+    options = cell.Options(**spec.options)
     tensors = {
         name: np.zeros((1, *shape), spec.dtype)
-        for name, shape in cell.shapes(spec.H, spec.I, 2).items()
+        for name, shape in cell.shapes(spec.H, spec.I, 2, options).items()
     }
-    p = cell.init(tensors, cell.Options(**spec.options))
+    p = cell.init(tensors, options)
     D = len(cell.STATE) * spec.H
     s = np.zeros((1, D, 1), spec.dtype)
     _, a = cell.step(p, s, cell.drive(p, np.zeros((1, spec.I, 1), spec.dtype)))

@@ -82,7 +82,8 @@ class Spec:
     def tensors(self) -> tuple[str, ...]:
         """Names of the network's tensors."""
         biases = self.init.biases if isinstance(self.init, Drawn) else 2
-        names = CELLS[self.cell].shapes(self.H, self.I, biases)
+        cell = CELLS[self.cell]
+        names = cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
         present = self.init.tensors if isinstance(self.init, Loaded) else names
         return tuple(name for name in names if name in present)
 
@@ -171,9 +172,10 @@ def _about(*key: str | int) -> Iterator[None]:
 
 def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
     cell, init = CELLS[config.cell.type], config.init
+    options = cell.Options(**config.cell.options())
     if init.file is not None:
         with _about("init", "file"):
-            tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell)
+            tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell, options)
         for key, size in (("hidden_size", H), ("input_size", I)):
             if getattr(config, key) not in (None, size):
                 raise at(

@@ -32,7 +32,7 @@ def one(
     **options: object,
 ) -> dict[str, Array]:
     streams = Streams(seed, generator)  # type: ignore[arg-type]
-    return member(CELLS[cell], Drawn(**options), *size, g, streams)  # type: ignore[arg-type]
+    return member(CELLS[cell], CELLS[cell].Options(), Drawn(**options), *size, g, streams)  # type: ignore[arg-type]
 
 
 SPREADS = {  # the standard deviation of an entry of the (H, n) block of a gate
@@ -227,6 +227,8 @@ def test_mt19937_is_one_stream_but_for_the_inputs() -> None:
 
 def test_loaded_weights_are_scaled_and_left_as_they_were() -> None:
     given = {"weight_hh": np.full((2, 2), 3.0), "weight_ih": np.full((2, 1), 5.0)}
-    tensors = member(CELLS["rnn"], Loaded(given), 2, 1, 0.5, Streams(0, "pcg64"))
+    tensors = member(
+        CELLS["rnn"], CELLS["rnn"].Options(), Loaded(given), 2, 1, 0.5, Streams(0, "pcg64")
+    )
     assert (tensors["weight_hh"] == 1.5).all() and (tensors["weight_ih"] == 5).all()
     assert (given["weight_hh"] == 3).all()

@@ -27,6 +27,11 @@ class Affine(NamedTuple):
         """W transposed, a view: (R, H, G)."""
         return self.W.swapaxes(-1, -2)
 
+    @property
+    def Ut(self) -> Array:
+        """U transposed, a view: (R, I, G)."""
+        return self.U.swapaxes(-1, -2)
+
 
 def shapes(gates: int, H: int, I: int, biases: int) -> dict[str, Shape]:
     """Names and shapes of the tensors, recurrent weights first."""

@@ -30,6 +30,7 @@ EQUATIONS = (
     "n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))"
 )
 GATES = ("r", "z", "n")
+PACKED = GATES
 STATE = ("h",)
 KEEPS = "z"
 BIASES = 2
@@ -52,7 +53,7 @@ class Local(NamedTuple):
     slopes: Array  # (..., 3 H, B) r', z', n', each over its largest value
 
 
-def shapes(H: int, I: int, biases: int) -> dict[str, Shape]:
+def shapes(H: int, I: int, biases: int, options: Options) -> dict[str, Shape]:
     return affine_shapes(3, H, I, biases)
 
 
@@ -105,6 +106,11 @@ def jacobian(p: Affine, loc: Local) -> Array:
     return diagonal(loc.z) + times_rows(loc.h_z, W_z) + h_n * candidate
 
 
+def pull(p: Affine, loc: Local, cot: Array) -> Array:
+    g_n, g_r, g_z, _ = blocks(cot, 4)
+    return p.Ut @ np.concatenate((g_r, g_z, g_n), axis=-2)
+
+
 def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     g_n, g_r, g_z, g_m = blocks(cot, 4)
     du = np.concatenate((g_r, g_z, g_n), axis=-2)
@@ -112,7 +118,7 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return affine_shares(du, dv, s_prev, x)
 
 
-def totals(loc: Local, g: Array) -> dict[str, Array]:
+def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
     return {}
 
 

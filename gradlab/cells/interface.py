@@ -51,24 +51,29 @@ class Cell(Protocol):
     """The interface of a module in gradlab.cells.
 
     GATES names the blocks of H rows of `weight_hh`, in packed order; () says that there is no
-    recurrent matrix. STATE names the parts of the state, each H wide. KEEPS is the gate whose
-    opening keeps the old state (`forget_bias` goes there), or None. SOURCE says where the equations
-    are from.
+    recurrent matrix. PACKED names those of `weight_ih` and the biases. STATE names the parts of the
+    state, each H wide, h first. KEEPS is the block of PACKED whose opening keeps the old state
+    (`forget_bias` goes there), or None. SOURCE says where the equations are from.
     """
 
     SOURCE: str
     EQUATIONS: str
     GATES: tuple[str, ...]
+    PACKED: tuple[str, ...]
     STATE: tuple[str, ...]
     KEEPS: str | None
     BIASES: int  # bias vectors by default: 2 is PyTorch's pair
     Options: Any  # a frozen dataclass: the cell's own keys in a config
+    Local: Any  # the NamedTuple that `linearize` returns
 
-    def shapes(self, H: int, I: int, biases: int) -> dict[str, Shape]:
-        """Tensor names and shapes, in the order in which they are drawn: recurrent first."""
+    def shapes(self, H: int, I: int, biases: int, options: Any) -> dict[str, Shape]:
+        """Tensor names and shapes, in the order in which they are drawn: recurrent first.
+
+        Raises ValueError, saying what must hold, for sizes that the cell cannot have.
+        """
 
     def init(self, tensors: Tensors, options: Any) -> Any:
-        """The cell's Params from its tensors (each with a leading axis R)."""
+        """The cell's Params from its tensors, each with leading axes: (R, ...) or (n, R, ...)."""
 
     def max_slope(self, options: Any) -> float | None:
         """The largest |phi'| where a step is one nonlinearity around the product, else None."""
@@ -90,11 +95,16 @@ class Cell(Protocol):
     def jacobian(self, p: Any, loc: Any) -> Array:
         """J_t[i, j] = ds_t[i] / ds_{t-1}[j] for each sequence: (..., B, D, D)."""
 
+    def pull(self, p: Any, loc: Any, cot: Array) -> Array:
+        """dL/dx_t (..., I, B) from the cotangents that `vjp` gave."""
+
     def shares(self, cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
         """The terms of the parameters' gradients, from the cotangents that `vjp` gave."""
 
-    def totals(self, loc: Any, g: Array) -> dict[str, Array]:
-        """Adjoints of state parts that add the path through h_t, by name; {} for none."""
+    def totals(self, p: Any, loc: Any, g: Array, cot: Array) -> dict[str, Array]:
+        """Adjoints of state parts that add their path through the rest of s_t, by name; {} for
+        none. g and cot are what `vjp` got and gave.
+        """
 
     def readings(self, loc: Any) -> dict[str, Reading]:
         """Gates, or the activation, for means and saturation."""

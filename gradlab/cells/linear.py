@@ -20,6 +20,7 @@ from gradlab.nonlinearity import Array
 SOURCE = "Pascanu, Mikolov, Bengio 2013, On the difficulty of training RNNs, section 2.1"
 EQUATIONS = "h_t = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
 GATES = ("h",)
+PACKED = GATES
 STATE = ("h",)
 KEEPS = None
 BIASES = 2
@@ -36,7 +37,7 @@ class Local(NamedTuple):
     h: Array  # (..., H, B)
 
 
-def shapes(H: int, I: int, biases: int) -> dict[str, Shape]:
+def shapes(H: int, I: int, biases: int, options: Options) -> dict[str, Shape]:
     return affine_shapes(1, H, I, biases)
 
 
@@ -70,11 +71,15 @@ def jacobian(p: Affine, loc: Local) -> Array:
     return np.broadcast_to(p.W[..., None, :, :], (*loc.h.shape[:-2], B, H, H))
 
 
+def pull(p: Affine, loc: Local, cot: Array) -> Array:
+    return p.Ut @ cot
+
+
 def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return affine_shares(cot, cot, s_prev, x)
 
 
-def totals(loc: Local, g: Array) -> dict[str, Array]:
+def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
     return {}
 
 

@@ -40,6 +40,7 @@ EQUATIONS = (
     "i, f, o = sigmoid(a), g = tanh(a), a = W_hh h_{t-1} + b_hh + W_ih x_t + b_ih"
 )
 GATES = ("i", "f", "g", "o")
+PACKED = GATES
 STATE = ("h", "c")
 KEEPS = "f"
 BIASES = 2
@@ -63,7 +64,7 @@ class Local(NamedTuple):
     slopes: Array  # (..., 4 H, B) i', f', g', o', each over its largest value
 
 
-def shapes(H: int, I: int, biases: int) -> dict[str, Shape]:
+def shapes(H: int, I: int, biases: int, options: Options) -> dict[str, Shape]:
     return affine_shapes(4, H, I, biases)
 
 
@@ -120,11 +121,15 @@ def jacobian(p: Affine, loc: Local) -> Array:
     return np.block([[k * A + times_rows(loc.h_o, W_o), k * F], [A, F]])
 
 
+def pull(p: Affine, loc: Local, cot: Array) -> Array:
+    return p.Ut @ cot
+
+
 def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return affine_shares(cot, cot, blocks(s_prev, 2)[0], x)
 
 
-def totals(loc: Local, g: Array) -> dict[str, Array]:
+def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
     g_h, g_c = blocks(g, 2)
     return {"c_total": g_c + g_h * loc.k}
 

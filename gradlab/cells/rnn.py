@@ -21,6 +21,7 @@ from gradlab.nonlinearity import NONLINEARITIES, Array, Nonlinearity
 SOURCE = "Elman 1990, Finding structure in time; layout of torch.nn.RNN"
 EQUATIONS = "h_t = phi(W_hh h_{t-1} + b_hh + W_ih x_t + b_ih)"
 GATES = ("h",)
+PACKED = GATES
 STATE = ("h",)
 KEEPS = None
 BIASES = 2
@@ -48,7 +49,7 @@ class Local(NamedTuple):
     relative: Array  # (..., H, B) phi'(a) / max phi'
 
 
-def shapes(H: int, I: int, biases: int) -> dict[str, Shape]:
+def shapes(H: int, I: int, biases: int, options: Options) -> dict[str, Shape]:
     return affine_shapes(1, H, I, biases)
 
 
@@ -83,11 +84,15 @@ def jacobian(p: Params, loc: Local) -> Array:
     return times_rows(loc.slope, p.affine.W)
 
 
+def pull(p: Params, loc: Local, cot: Array) -> Array:
+    return p.affine.Ut @ cot
+
+
 def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return affine_shares(cot, cot, s_prev, x)
 
 
-def totals(loc: Local, g: Array) -> dict[str, Array]:
+def totals(p: Params, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
     return {}
 
 

@@ -34,7 +34,10 @@ def _cells() -> dict[str, list[str]]:
 
     entries = {}
     for name, cell in CELLS.items():
-        counts = [sum(prod(shape) for shape in cell.shapes(100, 100, n).values()) for n in (1, 2)]
+        counts = [
+            sum(prod(shape) for shape in cell.shapes(100, 100, n, cell.Options()).values())
+            for n in (1, 2)
+        ]
         lines = [*cell.EQUATIONS.split(";"), cell.SOURCE]
         lines += [f"option {f.name}: default {f.default}" for f in fields(cell.Options)]
         lines += [f"{counts[0]:,} parameters at H = I = 100 ({counts[1]:,} with two bias vectors)"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,7 @@ def backpropagate(
 
 def _empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) -> Gradients:
     cell, N = trajectory.cell, len(wanted.rows)
-    names = (*cell.STATE, *cell.totals(_first(block.local), block.delta.mantissa[1]))
+    names = (*cell.STATE, *_totals(trajectory, block, slice(0, 1)))
     readings = tuple(cell.readings(block.local))
 
     def missing(*shape: int) -> Array:
@@ -141,7 +140,7 @@ def _record_steps(
     """What belongs to a step: k indexes the steps of the block, delta is at their ends."""
     cell, p = trajectory.cell, trajectory.p
     local = type(block.local)(*(f[k] for f in block.local))
-    for name, total in cell.totals(local, delta.mantissa).items():
+    for name, total in _totals(trajectory, block, k).items():
         _put(out.norms[name], at, Scaled(_norms(total, 1)[..., 0], delta.exponent))
     _put(out.weight_norm, at, share_norms(shares, "weight_hh", block.cotangents.exponent, k))
     for index, reading in enumerate(cell.readings(local).values()):
@@ -162,8 +161,11 @@ def _norms(a: Array, parts: int) -> Array:
     return np.sqrt(np.vecdot(flat, flat))
 
 
-def _first(local: Any) -> Any:
-    return type(local)(*(f[0] for f in local))
+def _totals(trajectory: Trajectory, block: Block, k: NDArray[np.int64] | slice) -> dict[str, Array]:
+    """The cell's completed adjoints at the ends of the steps k of a block."""
+    local = type(block.local)(*(f[k] for f in block.local))
+    delta, cotangents = block.delta.mantissa[1:][k], block.cotangents.mantissa[k]
+    return trajectory.cell.totals(trajectory.p, local, delta, cotangents)
 
 
 def _mean(a: Array) -> Array:

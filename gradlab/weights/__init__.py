@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,9 @@ def read(path: Path) -> dict[str, Array]:
     return reader(path)
 
 
-def cell_tensors(path: Path, prefix: str, cell: Cell) -> tuple[dict[str, Array], int, int]:
+def cell_tensors(
+    path: Path, prefix: str, cell: Cell, options: Any
+) -> tuple[dict[str, Array], int, int]:
     """The tensors of one cell with sizes H and I, float64, under gradlab's (PyTorch's cell) names.
 
     prefix is what stands before the names. PyTorch's layer names (`weight_hh_l0`) and cell names
@@ -39,17 +42,17 @@ def cell_tensors(path: Path, prefix: str, cell: Cell) -> tuple[dict[str, Array],
     """
     arrays = read(path)
     found = {}
-    for name in cell.shapes(1, 1, 2):
+    for name in cell.shapes(1, 1, 2, options):
         for alias in (name, f"{name}_l0"):
             if prefix + alias in arrays:
                 found[name] = arrays[prefix + alias]
-    return _checked(found, cell, path, prefix, sorted(arrays))
+    return _checked(found, cell, options, path, prefix, sorted(arrays))
 
 
 def _checked(
-    found: dict[str, Array], cell: Cell, path: Path, prefix: str, present: list[str]
+    found: dict[str, Array], cell: Cell, options: Any, path: Path, prefix: str, present: list[str]
 ) -> tuple[dict[str, Array], int, int]:
-    needed = [name for name in cell.shapes(1, 1, 0) if name not in found]
+    needed = [name for name in cell.shapes(1, 1, 0, options) if name not in found]
     if needed:
         there = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
         raise GradlabError(
@@ -60,7 +63,7 @@ def _checked(
         raise GradlabError(f"{path.name}: {prefix}weight_hh and {prefix}weight_ih must be matrices")
     H, I = found["weight_hh"].shape[1], found["weight_ih"].shape[1]
     biases = sum(name.startswith("bias") for name in found)
-    for name, shape in cell.shapes(H, I, 2).items():
+    for name, shape in cell.shapes(H, I, 2, options).items():
         if name in found and found[name].shape != shape:
             raise GradlabError(
                 f"{path.name}: {prefix}{name} has shape {found[name].shape}; "

@@ -98,7 +98,7 @@ def point(variant: str, size: tuple[int, int, int], regime: str) -> Point:
     scale = REGIMES[regime]
     tensors = {
         name: random.standard_normal((R, *shape)) * scale / np.sqrt(shape[-1] if shape[1:] else 1)
-        for name, shape in cell.shapes(H, I, cell.BIASES).items()
+        for name, shape in cell.shapes(H, I, cell.BIASES, options).items()
     }
     s_prev = random.standard_normal((R, len(cell.STATE) * H, B))
     return Point(cell, options, tensors, s_prev, random.standard_normal((R, I, B)))
@@ -138,14 +138,14 @@ def adjoint_error(at: Point, vjp: Callable[..., tuple[Array, Array]] | None = No
 
 
 def gradients(at: Point, g: Array) -> tuple[dict[str, Array], Array]:
-    """dL/d(tensor) and dL/dx for dL/ds_t = g, summed from the cell's shares."""
-    s, a = at.both()
-    cotangents = at.cell.vjp(at.p, at.cell.linearize(at.p, at.s_prev, a, s), g)[1]
+    """dL/d(tensor) and dL/dx for dL/ds_t = g, summed from the cell's shares, and `pull`."""
+    _, a = at.both()
+    cotangents = at.cell.vjp(at.p, at.local, g)[1]
     shares = at.cell.shares(cotangents, a, at.s_prev, at.x)
     total = {name: np.zeros_like(tensor) for name, tensor in at.tensors.items()}
     for share in shares:
         total[share.tensor][:, share.row : share.row + share.left.shape[-2]] += outer(share)
-    return total, through_inputs(at, shares)
+    return total, at.cell.pull(at.p, at.local, cotangents)
 
 
 def outer(share: Share) -> Array:
@@ -153,16 +153,6 @@ def outer(share: Share) -> Array:
     if share.right is None:
         return share.left.sum(axis=-1)
     return np.einsum("rmb,rnb->rmn", share.left, share.right)
-
-
-def through_inputs(at: Point, shares: tuple[Share, ...]) -> Array:
-    """dL/dx: x enters only through W_ih x, whose cotangent is what the share of W_ih holds."""
-    dx = np.zeros_like(at.x)
-    for share in shares:
-        if share.right is at.x:
-            rows = slice(share.row, share.row + share.left.shape[-2])
-            dx += np.einsum("rmi,rmb->rib", at.tensors[share.tensor][:, rows], share.left)
-    return dx
 
 
 def parameter_error(at: Point, vjp: Callable[..., tuple[Array, Array]] | None = None) -> float:

@@ -126,7 +126,8 @@ def test_a_block_has_the_bits_of_its_steps(variant: str, size: tuple[int, int, i
     g = random.standard_normal((n, *at.s_prev.shape))
     block = cell.linearize(p, s[:-1], a, s[1:])
     pulled, cotangents = cell.vjp(p, block, g)
-    jacobians, totals = cell.jacobian(p, block), cell.totals(block, g)
+    jacobians, totals = cell.jacobian(p, block), cell.totals(p, block, g, cotangents)
+    inputs = cell.pull(p, block, cotangents)
     shares, readings = cell.shares(cotangents, a, s[:-1], x), cell.readings(block)
     for k in range(n):
         single = cell.linearize(p, s[k], a[k], s[k + 1])
@@ -135,7 +136,8 @@ def test_a_block_has_the_bits_of_its_steps(variant: str, size: tuple[int, int, i
         one, cot = cell.vjp(p, single, g[k])
         assert np.array_equal(pulled[k], one) and np.array_equal(cotangents[k], cot)
         assert np.array_equal(jacobians[k], cell.jacobian(p, single))
-        for name, total in cell.totals(single, g[k]).items():
+        assert np.array_equal(inputs[k], cell.pull(p, single, cot))
+        for name, total in cell.totals(p, single, g[k], cot).items():
             assert np.array_equal(totals[name][k], total)
         for whole_share, share in zip(shares, cell.shares(cot, a[k], s[k], x[k]), strict=True):
             assert (whole_share.tensor, whole_share.row) == (share.tensor, share.row)
@@ -160,7 +162,8 @@ def test_float32_stays_float32(variant: str) -> None:
     pulled, cotangents = at.cell.vjp(at.p, local, np.ones_like(s))
     found = [s, a, pulled, cotangents, at.cell.jacobian(at.p, local), *local]
     found += [share.left for share in at.cell.shares(cotangents, a, at.s_prev, at.x)]
-    found += at.cell.totals(local, np.ones_like(s)).values()
+    found += at.cell.totals(at.p, local, np.ones_like(s), cotangents).values()
+    found.append(at.cell.pull(at.p, local, cotangents))
     assert {array.dtype for array in found} == {np.dtype(np.float32)}
 
 
@@ -171,20 +174,22 @@ def test_shapes_gates_and_state_agree(variant: str, size: tuple[int, int, int]) 
     at = point(variant, size, "typical")
     cell, R = at.cell, len(at.x)
     D, G = len(cell.STATE) * H, len(cell.GATES) * H
-    shapes = cell.shapes(H, I, cell.BIASES)
+    shapes = cell.shapes(H, I, cell.BIASES, at.options)
     if cell.GATES:
         assert shapes["weight_hh"] == (G, H)
         assert next(iter(shapes)) == "weight_hh"  # drawn first
-    assert cell.KEEPS is None or cell.KEEPS in cell.GATES
+    assert cell.KEEPS is None or cell.KEEPS in cell.PACKED
     assert len(set(cell.STATE)) == len(cell.STATE) and cell.STATE[0] == "h"
     s, _ = at.both()
     local = at.local
     assert s.shape == (R, D, B)
-    assert cell.vjp(at.p, local, s)[0].shape == (R, D, B)
+    pulled, cotangents = cell.vjp(at.p, local, s)
+    assert pulled.shape == (R, D, B)
+    assert cell.pull(at.p, local, cotangents).shape == at.x.shape
     assert cell.jacobian(at.p, local).shape == (R, B, D, D)
     for field in local:
         assert field.shape[0] == R and field.shape[2] == B
-    for name in cell.totals(local, s):
+    for name in cell.totals(at.p, local, s, cotangents):
         assert name.removesuffix("_total") in cell.STATE
     assert tuple(cell.readings(local)) == cell.GATES
     for reading in cell.readings(local).values():
@@ -197,7 +202,7 @@ def test_shapes_gates_and_state_agree(variant: str, size: tuple[int, int, int]) 
 def test_every_tensor_has_a_share_and_every_share_a_tensor(variant: str) -> None:
     H, I = 5, 3
     at = point(variant, (H, I, 2), "typical")
-    shapes = at.cell.shapes(H, I, at.cell.BIASES)
+    shapes = at.cell.shapes(H, I, at.cell.BIASES, at.options)
     s, a = at.both()
     cotangents = at.cell.vjp(at.p, at.local, np.ones_like(s))[1]
     rows: dict[str, list[int]] = {name: [] for name in shapes}
@@ -214,7 +219,7 @@ def test_every_tensor_has_a_share_and_every_share_a_tensor(variant: str) -> None
 def test_a_bias_that_is_not_there_is_zero(variant: str, biases: int) -> None:
     H, I, B = 5, 3, 2
     at = point(variant, (H, I, B), "typical")
-    kept = {name: at.tensors[name] for name in at.cell.shapes(H, I, biases)}
+    kept = {name: at.tensors[name] for name in at.cell.shapes(H, I, biases, at.options)}
     silenced = {k: a if k in kept else np.zeros_like(a) for k, a in at.tensors.items()}
     assert len(kept) == len(at.tensors) - (2 - biases)
     assert np.array_equal(at.step(tensors=kept), at.step(tensors=silenced))

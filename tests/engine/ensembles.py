@@ -109,7 +109,7 @@ def drawn(
     tensors: dict[str, list[Array]] = {}
     xs, states, upstreams = [], [], []
     for seed, scale in zip(seeds, scales, strict=True):
-        one = member(cell, Drawn(), H, I, scale, Streams(seed, "pcg64"))
+        one = member(cell, cell.Options(), Drawn(), H, I, scale, Streams(seed, "pcg64"))
         random = np.random.default_rng([seed, 77])
         for name, tensor in one.items():
             noise = 0.3 * random.standard_normal(tensor.shape) if tensor.ndim == 1 else 0

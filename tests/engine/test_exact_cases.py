@@ -54,7 +54,9 @@ def textbook(scale: float, T: int) -> Array:
     """log10 of norm / batch at lag 0 .. T, through the weights as a run draws them."""
     H, N = 3, 2
     init = Drawn(recurrent="randn", input="zeros")
-    tensors = member(CELLS["linear"], init, H, H, scale, Streams(3, "mt19937"))
+    tensors = member(
+        CELLS["linear"], CELLS["linear"].Options(), init, H, H, scale, Streams(3, "mt19937")
+    )
     found = linear(tensors["weight_hh"][None], np.ones((1, H, N)), T).gradients()
     return found.norms["h"].log10()[::-1, 0] - log10(N)
 
@@ -70,7 +72,15 @@ def test_textbook_lists(case: dict) -> None:
 def test_textbook_weights_are_drawn_transposed() -> None:
     for case in TEXTBOOK:
         init = Drawn(recurrent="randn", input="zeros")
-        tensors = member(CELLS["linear"], init, 3, 3, case["scale"], Streams(3, "mt19937"))
+        tensors = member(
+            CELLS["linear"],
+            CELLS["linear"].Options(),
+            init,
+            3,
+            3,
+            case["scale"],
+            Streams(3, "mt19937"),
+        )
         assert np.array_equal(tensors["weight_hh"].T, case["Wh"])
         assert not tensors["weight_ih"].any()
 
