@@ -14,8 +14,9 @@ from gradlab.draws import Streams
 from gradlab.engine import clip as clipping
 from gradlab.engine.collect import Gradients, Wanted, backpropagate
 from gradlab.engine.forward import forward
-from gradlab.engine.loss import LOSSES, Injection
+from gradlab.engine.loss import Injection, upstream
 from gradlab.engine.scaled import Scaled, norm
+from gradlab.engine.schedule import Shared
 from gradlab.engine.spectrum import weight_spectrum
 from gradlab.errors import GradlabError
 from gradlab.initial import member
@@ -43,7 +44,7 @@ def compute(
     streams = [Streams(m.seed, m.spec.generator) for m in members]
     tensors, s0, dh = _draw(cell, members, streams)
     p = cell.init(tensors, cell.Options(**spec.options))
-    trajectory = forward(cell, p, _inputs(members, streams, tick), s0, spec.T, every)
+    trajectory = forward(cell, Shared(p), _inputs(members, streams, tick), s0, spec.T, every)
     gradients = backpropagate(
         trajectory,
         Injection(dh, spec.loss_steps),
@@ -73,7 +74,7 @@ def _draw(
     """Tensors (R, ...), initial states (R, D, B) and dh (R, H, B), drawn in this order."""
     spec, D = members[0].spec, len(cell.STATE) * members[0].spec.H
     options = cell.Options(**spec.options)
-    drawn, starts, upstream = [], [], []
+    drawn, starts, dhs = [], [], []
     for m, own in zip(members, streams, strict=True):
         with np.errstate(over="ignore"):
             weights = member(cell, options, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
@@ -82,9 +83,9 @@ def _draw(
             {n: _within_range(a, spec.dtype, CAUSES.get(n, "init")) for n, a in weights.items()}
         )
         starts.append(_within_range(start, spec.dtype, "initial_state"))
-        upstream.append(LOSSES[m.spec.loss](own, m.spec.loss_value, spec.H, spec.B))
+        dhs.append(upstream(own, m.spec.loss_value, spec.H, spec.B))
     tensors = {name: np.stack([t[name] for t in drawn]) for name in drawn[0]}
-    return tensors, np.stack(starts), np.stack(upstream).astype(spec.dtype)
+    return tensors, np.stack(starts), np.stack(dhs).astype(spec.dtype)
 
 
 # the key that makes a drawn array too large

@@ -18,7 +18,7 @@ once and what cannot:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gradlab.nonlinearity import Array
 
@@ -108,3 +108,24 @@ class Cell(Protocol):
 
     def readings(self, loc: Any) -> dict[str, Reading]:
         """Gates, or the activation, for means and saturation."""
+
+
+@runtime_checkable
+class Paths(Protocol):
+    """A cell whose dc_t/dc_{t-1} is split into the direct path and those through h_{t-1}."""
+
+    PATHS: tuple[str, ...]
+
+    def outlet(self, loc: Any) -> Array:
+        """K_t = dh_t/dc_t, its diagonal (..., H, B)."""
+
+    def paths(self, p: Any, loc: Any, k_prev: Array) -> Array:
+        """Squared Frobenius norms of the terms for each sequence: (..., len(PATHS), B)."""
+
+
+@runtime_checkable
+class Factor(Protocol):
+    """A cell whose Jacobian is diagonal, with entries in [0, 1]."""
+
+    def factor(self, p: Any, loc: Any) -> Array:
+        """Its diagonal (..., H, B)."""

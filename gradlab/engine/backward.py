@@ -11,7 +11,7 @@ Powers of two are exact, so neither changes a digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,9 @@ import numpy as np
 from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import BLOCK, Segment, Trajectory
-from gradlab.engine.loss import Injection
+from gradlab.engine.loss import Loss
 from gradlab.engine.scaled import Exponents, Scaled, renormalize, shift
+from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
 
@@ -36,45 +37,59 @@ class Block(NamedTuple):
     steps: slice  # of this block within the segment
 
 
-class _State(NamedTuple):
-    """delta on its way down, ready to be pulled back through the next step."""
+class _Road(NamedTuple):
+    """What happens to delta between the steps."""
+
+    loss: Loss
+    clip: StepClip | None
+    cuts: Collection[int]
+
+
+class State(NamedTuple):
+    """delta on its way down, ready to be pulled back through the next step.
+
+    R stands for all leading axes: members, or steps and members.
+    """
 
     delta: Array  # (R, D, B)
     exponent: Exponents  # (R,)
 
 
-def sweep(trajectory: Trajectory, loss: Injection, clip: StepClip | None = None) -> Iterator[Block]:
-    """Blocks from the last to the first. clip scales delta_t at every step on its way down."""
+def sweep(
+    trajectory: Trajectory,
+    loss: Loss,
+    clip: StepClip | None = None,
+    cuts: Collection[int] = (),
+) -> Iterator[Block]:
+    """Blocks from the last to the first. clip scales delta_t at every step on its way down; at the
+    steps of `cuts` the gradient from later steps stops (the state there is detached).
+    """
     R, D, B = trajectory.marks.shape[1:]
-    cell, p = trajectory.cell, trajectory.p
-    state = _State(np.zeros((R, D, B), trajectory.marks.dtype), np.zeros(R, np.int64))
-    top = _inject(state, loss.at(trajectory.T))
+    cell, weights = trajectory.cell, trajectory.weights
+    road = _Road(loss, clip, cuts)
+    state = State(np.zeros((R, D, B), trajectory.marks.dtype), np.zeros(R, np.int64))
+    top = inject(state, loss.at(trajectory.T))
     for segment in trajectory.backwards():
         n = len(segment.x)
         for start in range((n - 1) // BLOCK * BLOCK, -1, -BLOCK):
             steps = slice(start, min(start + BLOCK, n))
             # not around the loop: an errstate would leak to the caller at every yield
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                block = _block(cell, p, segment, steps, top, loss, clip)
+                block = _block(cell, weights, segment, steps, top, road)
             yield block
-            top = _State(block.delta.mantissa[0], block.delta.exponent[0])
+            top = State(block.delta.mantissa[0], block.delta.exponent[0])
 
 
 def _block(
-    cell: Cell,
-    p: Any,
-    segment: Segment,
-    steps: slice,
-    top: _State,
-    loss: Injection,
-    clip: StepClip | None,
+    cell: Cell, weights: Schedule, segment: Segment, steps: slice, top: State, road: _Road
 ) -> Block:
     states = segment.states[steps.start : steps.stop + 1]
-    local = cell.linearize(p, states[:-1], segment.activations[steps], states[1:])
-    descent = _Descent(cell, p, local, segment.t0 + steps.start, len(states) - 1, loss, clip)
-    way = descent.run(top, eager=clip is not None)
+    t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
+    local = cell.linearize(weights.over(t), states[:-1], segment.activations[steps], states[1:])
+    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(states) - 1, road)
+    way = descent.run(top, eager=road.clip is not None)
     unsafe = _unsafe(way.delta)
-    if unsafe.any() and clip is None:
+    if unsafe.any() and road.clip is None:
         # only for the members that need it: a member's bits do not depend on its neighbours
         way = _replace(way, descent.run(top, eager=True), unsafe)
     return Block(
@@ -109,41 +124,38 @@ class _Descent:
     """What goes from the top of a block to its bottom."""
 
     def __init__(
-        self,
-        cell: Cell,
-        p: Any,
-        local: Any,
-        t0: int,
-        n: int,
-        loss: Injection,
-        clip: StepClip | None,
+        self, cell: Cell, weights: Schedule, local: Any, t0: int, n: int, road: _Road
     ) -> None:
-        self.cell, self.p, self.t0, self.n, self.loss, self.clip = cell, p, t0, n, loss, clip
+        self.cell, self.weights, self.t0, self.n, self.road = cell, weights, t0, n, road
         self.at_step = [type(local)(*fields) for fields in zip(*local, strict=True)]
 
-    def run(self, top: _State, eager: bool) -> _Way:
+    def run(self, top: State, eager: bool) -> _Way:
         """Pull delta through the steps; eager: rescale at every step, not only at the top."""
         R, n = len(top.delta), self.n
         delta = np.empty((n + 1, *top.delta.shape), top.delta.dtype)
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
         cotangents, clip_scale = [], np.ones((n + 1, R))
-        state = _State(*renormalize(*top)) if eager else _within_window(top)
+        state = State(*renormalize(*top)) if eager else within_window(top)
         delta[n], exponent[n] = state
         for k in range(n - 1, -1, -1):
-            if self.clip is not None:
-                clipped, e, clip_scale[k + 1] = self.clip(*state)
-                state = _State(clipped, e)
-            g, cotangent = self.cell.vjp(self.p, self.at_step[k], state.delta)
+            if self.road.clip is not None:
+                clipped, e, clip_scale[k + 1] = self.road.clip(*state)
+                state = State(clipped, e)
+            p = self.weights.at(self.t0 + k + 1)
+            g, cotangent = self.cell.vjp(p, self.at_step[k], state.delta)
             cotangents.append(cotangent)
             frame[k] = state.exponent
-            state = _inject(_State(g, state.exponent), self.loss.at(self.t0 + k))
+            state = State(g, state.exponent)
+            if self.t0 + k in self.road.cuts:
+                state = State(np.zeros_like(g), np.zeros_like(state.exponent))
+            state = inject(state, self.road.loss.at(self.t0 + k))
             if eager:
-                state = _State(*renormalize(*state))
+                state = State(*renormalize(*state))
             delta[k], exponent[k] = state
         return _Way(delta, exponent, np.stack(cotangents[::-1]), frame, clip_scale)
 
 
-def _inject(state: _State, dh: Array | None) -> _State:
+def inject(state: State, dh: Array | None) -> State:
     """delta + dh, dh entering the first rows (h). A delta far below 1 comes back to the plain
     frame.
     """
@@ -154,7 +166,7 @@ def _inject(state: _State, dh: Array | None) -> _State:
     if delta is state.delta:
         delta = delta.copy()
     delta[:, : dh.shape[1]] += shift(dh, -exponent)
-    return _State(delta, exponent)
+    return State(delta, exponent)
 
 
 def _norm_exponents(delta: Array) -> tuple[Array, Array]:
@@ -164,11 +176,11 @@ def _norm_exponents(delta: Array) -> tuple[Array, Array]:
     return square, np.frexp(square)[1] // 2
 
 
-def _within_window(state: _State) -> _State:
+def within_window(state: State) -> State:
     """Rescale the members whose norm has left 2^(+-a quarter of the exponent range)."""
     _, size = _norm_exponents(state.delta)
     k = np.where(np.abs(size) > np.finfo(state.delta.dtype).maxexp // 4, size, 0).astype(np.int64)
-    return _State(shift(state.delta, -k), state.exponent + k)
+    return State(shift(state.delta, -k), state.exponent + k)
 
 
 def _unsafe(delta: Array) -> Array:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells.interface import Shape, Share
+from gradlab.cells.interface import Factor, Paths, Shape, Share
 from gradlab.engine.backward import Block, sweep
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares, share_norms
-from gradlab.engine.loss import Injection
-from gradlab.engine.scaled import Scaled
+from gradlab.engine.lags import sliding
+from gradlab.engine.loss import Loss
+from gradlab.engine.observe import FactorHistogram, PathNorms
+from gradlab.engine.scaled import Scaled, hypot
 from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 
@@ -24,10 +27,28 @@ SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its larges
 class Wanted:
     """What to record beside norms: at which steps, and how many sequences' singular values (0:
     none).
+
+    weights: for each layer the tensors whose share of every step is recorded.
     """
 
     rows: NDArray[np.int64]  # steps, ascending, within 0 .. T
     sequences: int = 1
+    weights: tuple[tuple[str, ...], ...] = (("weight_hh",),)
+    sets: int = 1  # of weights
+
+    @property
+    def layers(self) -> int:
+        """How many."""
+        return len(self.weights)
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Truncated BPTT: detached at the steps of `cuts`, or every loss term reaches so far back."""
+
+    cuts: frozenset[int] | range = frozenset()
+    reach: int | None = None
+    entries: tuple[int, ...] = ()  # the steps with a loss term, for `reach`
 
 
 @dataclass
@@ -37,7 +58,9 @@ class Gradients:
     norms: by name of the state part (`h`, `c`, `c_total`), (N, R). weight_norm: of the share of
     step t in dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D), NaN at t = 0.
     clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
-    parameters: dL/d(tensor).
+    layer_norms, by part of the state, and layer_weight_norm (N, R, layers): of a stack, with every
+    path from the layer. path_norms (N, R, paths), factor_histogram (R, bins): of cells that have
+    them. parameters: dL/d(tensor).
     """
 
     rows: NDArray[np.int64]
@@ -49,29 +72,43 @@ class Gradients:
     gate_slope: Array
     gate_saturation: Array
     step_singular_values: Array | None
+    layer_norms: dict[str, Scaled] = field(default_factory=dict)
+    layer_weight_norm: Scaled | None = None
+    path_norms: Array | None = None
+    factor_histogram: NDArray[np.int64] | None = None
     parameters: dict[str, Scaled] = field(default_factory=dict)
 
 
 def backpropagate(
     trajectory: Trajectory,
-    loss: Injection,
+    loss: Loss,
     shapes: dict[str, Shape],
     wanted: Wanted,
     clip: StepClip | None = None,
+    truncation: Truncation = Truncation(),
 ) -> Gradients:
     """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by."""
     R, D = trajectory.marks.shape[1:3]
-    total = ParameterGradients(shapes, R, trajectory.marks.dtype)
+    cell, weights = trajectory.cell, trajectory.weights
+    total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
+    paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
+    factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
     out: Gradients | None = None
-    for block in sweep(trajectory, loss, clip):
+    for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
             out = _empty(trajectory, block, wanted, R, D)
-        shares = block_shares(trajectory.cell, block)
-        total.add(shares, block.cotangents.exponent)
+        shares, n = block_shares(cell, block), len(block.cotangents.exponent)
+        sets = weights.sets(np.arange(block.t0, block.t0 + n) + 1)
+        total.add(shares, block.cotangents.exponent, sets)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             _record(trajectory, block, wanted, shares, out)
+            for observer in (paths, factor):
+                if observer is not None:
+                    observer.add(block)
     assert out is not None  # T is at least 1
     out.parameters = total.total
+    out.path_norms = None if paths is None else paths.norms
+    out.factor_histogram = None if factor is None else factor.counts
     if wanted.rows[0] == 0:  # s_0 is given: its parts have no path through each other
         for name in out.norms.keys() - set(trajectory.cell.STATE):
             part = out.norms[name.removesuffix("_total")]
@@ -79,24 +116,52 @@ def backpropagate(
     return out
 
 
+def parameter_gradients(
+    trajectory: Trajectory, loss: Loss, shapes: dict[str, Shape], sets: int
+) -> dict[str, Scaled]:
+    """dL/d(tensor) alone, of the whole sequence."""
+    R = trajectory.marks.shape[1]
+    total = ParameterGradients(shapes, R, trajectory.marks.dtype, sets)
+    for block in sweep(trajectory, loss):
+        n = len(block.cotangents.exponent)
+        own = trajectory.weights.sets(np.arange(block.t0, block.t0 + n) + 1)
+        total.add(block_shares(trajectory.cell, block), block.cotangents.exponent, own)
+    return total.total
+
+
+def _blocks(
+    trajectory: Trajectory, loss: Loss, clip: StepClip | None, truncation: Truncation
+) -> Iterator[Block]:
+    if truncation.reach is not None:
+        return sliding(trajectory, loss, truncation.entries, truncation.reach)
+    return sweep(trajectory, loss, clip, truncation.cuts)
+
+
 def _empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) -> Gradients:
     cell, N = trajectory.cell, len(wanted.rows)
     names = (*cell.STATE, *_totals(trajectory, block, slice(0, 1)))
     readings = tuple(cell.readings(block.local))
 
+    layered = cell.STATE if wanted.layers > 1 else ()
+
     def missing(*shape: int) -> Array:
         return np.full((N, R, *shape), np.nan)
 
+    def zeros(*shape: int) -> Scaled:
+        return Scaled(missing(*shape), np.zeros((N, R, *shape), np.int64))
+
     return Gradients(
         rows=wanted.rows,
-        norms={name: Scaled(missing(), np.zeros((N, R), np.int64)) for name in names},
-        weight_norm=Scaled(missing(), np.zeros((N, R), np.int64)),
+        norms={name: zeros() for name in names},
+        weight_norm=zeros(),
         clip_scale=np.ones((N, R)),
         readings=readings,
         gate_mean=missing(len(readings)),
         gate_slope=missing(len(readings)),
         gate_saturation=missing(len(readings)),
         step_singular_values=missing(wanted.sequences, D) if wanted.sequences else None,
+        layer_norms={part: zeros(wanted.layers) for part in layered},
+        layer_weight_norm=zeros(wanted.layers) if layered else None,
     )
 
 
@@ -116,11 +181,15 @@ def _record(
     for index, name in enumerate(trajectory.cell.STATE):
         _put(out.norms[name], at, Scaled(parts[..., index], delta.exponent))
     out.clip_scale[at] = block.clip_scale[k]
-    if k[0] == 0:  # no step leads to s_0
+    if k[0] == 0:  # no step leads to s_0: what completes an adjoint is not there
+        for index, part in enumerate(out.layer_norms):
+            own = _norms(delta.mantissa[:1], len(trajectory.cell.STATE) * wanted.layers)
+            layers = slice(index * wanted.layers, (index + 1) * wanted.layers)
+            _put(out.layer_norms[part], slice(0, 1), _framed(own[..., layers], delta.exponent[:1]))
         at, k = slice(low + 1, high), k[1:]
         delta = Scaled(delta.mantissa[1:], delta.exponent[1:])
     if len(k):
-        _record_steps(trajectory, block, _index(k - 1), delta, shares, at, out)
+        _record_steps(trajectory, block, wanted, _index(k - 1), shares, at, out)
 
 
 def _index(k: NDArray[np.int64]) -> NDArray[np.int64] | slice:
@@ -131,27 +200,41 @@ def _index(k: NDArray[np.int64]) -> NDArray[np.int64] | slice:
 def _record_steps(
     trajectory: Trajectory,
     block: Block,
+    wanted: Wanted,
     k: NDArray[np.int64] | slice,
-    delta: Scaled,
     shares: tuple[Share, ...],
     at: slice,
     out: Gradients,
 ) -> None:
-    """What belongs to a step: k indexes the steps of the block, delta is at their ends."""
-    cell, p = trajectory.cell, trajectory.p
+    """What belongs to a step: k indexes the steps of the block."""
+    cell, frame = trajectory.cell, block.cotangents.exponent
+    exponent = block.delta.exponent[1:][k]
     local = type(block.local)(*(f[k] for f in block.local))
     for name, total in _totals(trajectory, block, k).items():
-        _put(out.norms[name], at, Scaled(_norms(total, 1)[..., 0], delta.exponent))
-    _put(out.weight_norm, at, share_norms(shares, "weight_hh", block.cotangents.exponent, k))
+        _put(out.norms[name], at, Scaled(_norms(total, 1)[..., 0], exponent))
+        part = name.removesuffix("_total")
+        if part in out.layer_norms:
+            _put(out.layer_norms[part], at, _framed(_norms(total, wanted.layers), exponent))
+    each = [share_norms(shares, tensors, frame, k) for tensors in wanted.weights]
+    _put(out.weight_norm, at, each[0] if len(each) == 1 else hypot(each))
+    if out.layer_weight_norm is not None:
+        stacked = Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
+        _put(out.layer_weight_norm, at, stacked)
     for index, reading in enumerate(cell.readings(local).values()):
         out.gate_mean[at, :, index] = _mean(reading.value)
         out.gate_slope[at, :, index] = _mean(reading.slope)
         out.gate_saturation[at, :, index] = _mean(reading.slope < SATURATED)
     if out.step_singular_values is not None:
         for row, fields in enumerate(zip(*local, strict=True), at.start):
+            p = trajectory.weights.at(int(wanted.rows[row]))
             out.step_singular_values[row] = step_singular_values(
                 cell, p, type(local)(*fields), out.step_singular_values.shape[2]
             )
+
+
+def _framed(mantissa: Array, exponent: NDArray[np.int64]) -> Scaled:
+    """Norms (n, R, layers) that share the exponent (n, R)."""
+    return Scaled(mantissa, np.broadcast_to(exponent[..., None], mantissa.shape))
 
 
 def _norms(a: Array, parts: int) -> Array:
@@ -165,7 +248,8 @@ def _totals(trajectory: Trajectory, block: Block, k: NDArray[np.int64] | slice) 
     """The cell's completed adjoints at the ends of the steps k of a block."""
     local = type(block.local)(*(f[k] for f in block.local))
     delta, cotangents = block.delta.mantissa[1:][k], block.cotangents.mantissa[k]
-    return trajectory.cell.totals(trajectory.p, local, delta, cotangents)
+    steps = np.arange(block.t0, block.t0 + len(block.cotangents.exponent))[k] + 1
+    return trajectory.cell.totals(trajectory.weights.over(steps), local, delta, cotangents)
 
 
 def _mean(a: Array) -> Array:

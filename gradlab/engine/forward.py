@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
+from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
 BLOCK = 16
@@ -37,32 +38,50 @@ class Segment(NamedTuple):
 class Trajectory:
     """A finished forward pass.
 
-    overflow: (R,) the first step whose state is not finite, 0 where all are.
+    overflow: (R,) the first step whose state is not finite, 0 where all are. watched: (m, R, D, B)
+    the states at the steps that were asked for.
     """
 
     cell: Cell
-    p: Any
+    weights: Schedule
     x: Segments
     T: int
     every: int
     marks: Array  # (number of segments, R, D, B): the states where segments start
     last: Segment
     overflow: NDArray[np.int64]
+    watched: Array
 
     def backwards(self) -> Iterator[Segment]:
         """The segments from the last to the first; all but the last are computed again."""
         yield self.last
         for index in range(len(self.marks) - 2, -1, -1):
             t0 = index * self.every
-            yield _segment(self.cell, self.p, self.x(t0, self.every), self.marks[index], t0)
+            yield _segment(self.cell, self.weights, self.x(t0, self.every), self.marks[index], t0)
+
+    def whole(self) -> Segment:
+        """All steps in one segment."""
+        parts = list(self.backwards())[::-1]
+        if len(parts) == 1:
+            return parts[0]
+        x, activations = (np.concatenate([part[k] for part in parts]) for k in (1, 3))
+        states = [part.states[:-1] for part in parts[:-1]] + [parts[-1].states]
+        return Segment(0, x, np.concatenate(states), activations)
 
 
 def forward(
-    cell: Cell, p: Any, x: Segments, s0: Array, T: int, every: int | None = None
+    cell: Cell,
+    weights: Schedule,
+    x: Segments,
+    s0: Array,
+    T: int,
+    every: int | None = None,
+    watch: NDArray[np.int64] | None = None,
 ) -> Trajectory:
     """Run T steps from s0 (R, D, B). every: steps between marks, a multiple of BLOCK; None keeps
-    all.
+    all. watch: steps whose states are wanted, ascending.
     """
+    watched = np.empty((0 if watch is None else len(watch), *s0.shape), s0.dtype)
     every = T if every is None else min(every, T)
     starts = range(0, T, every)
     marks = np.empty((len(starts), *s0.shape), s0.dtype)
@@ -70,21 +89,26 @@ def forward(
     s = s0
     for index, t0 in enumerate(starts):
         marks[index] = s
-        segment = _segment(cell, p, x(t0, min(every, T - t0)), s, t0)
+        segment = _segment(cell, weights, x(t0, min(every, T - t0)), s, t0)
         s = segment.states[-1]
         _note_overflow(segment, overflow)
-    return Trajectory(cell, p, x, T, every, marks, segment, overflow)
+        if watch is not None:
+            here = (watch > t0) & (watch < t0 + len(segment.states))
+            watched[here] = segment.states[watch[here] - t0]
+    return Trajectory(cell, weights, x, T, every, marks, segment, overflow, watched)
 
 
-def _segment(cell: Cell, p: Any, x: Array, s0: Array, t0: int) -> Segment:
+def _segment(cell: Cell, weights: Schedule, x: Array, s0: Array, t0: int) -> Segment:
     n = len(x)
     states = np.empty((n + 1, *s0.shape), s0.dtype)
     states[0] = s = s0
     activations: Array | None = None
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for start in range(0, n, BLOCK):
-            for k, u in enumerate(cell.drive(p, x[start : start + BLOCK]), start):
-                s, a = cell.step(p, s, u)
+            steps = np.arange(t0 + start, t0 + min(start + BLOCK, n)) + 1
+            drives = cell.drive(weights.over(steps), x[start : start + BLOCK])
+            for k, u in enumerate(drives, start):
+                s, a = cell.step(weights.at(t0 + k + 1), s, u)
                 if activations is None:
                     activations = np.empty((n, *a.shape), a.dtype)
                 states[k + 1], activations[k] = s, a

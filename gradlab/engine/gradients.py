@@ -11,14 +11,23 @@ That sum cancels when the product is small against ||A|| ||C||; there the produc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell, Share
 from gradlab.engine.backward import Block
-from gradlab.engine.scaled import Exponents, Scaled, add, hypot, norm, renormalize, shift
+from gradlab.engine.scaled import (
+    Exponents,
+    Scaled,
+    add,
+    hypot,
+    norm,
+    renormalize,
+    shift,
+    side_by_side,
+)
 from gradlab.nonlinearity import Array
 
 # Gram's relative error is about B eps ||A||^2 ||C||^2 / ||A C^T||^2: below 1e-12 above this ratio
@@ -37,35 +46,65 @@ def block_shares(cell: Cell, block: Block) -> tuple[Share, ...]:
 
 
 class ParameterGradients:
-    """dL/d(tensor) of every member, summed over the blocks in the order in which they come."""
+    """dL/d(tensor) of every member, summed over the blocks in the order in which they come.
+
+    Where steps have sets of weights of their own, each set has its own sum.
+    """
 
     def __init__(
-        self, shapes: Mapping[str, tuple[int, ...]], members: int, dtype: np.dtype
+        self, shapes: Mapping[str, tuple[int, ...]], members: int, dtype: np.dtype, sets: int = 1
     ) -> None:
-        self.total = {
-            name: Scaled(np.zeros((members, *shape), dtype), np.zeros(members, np.int64))
-            for name, shape in shapes.items()
-        }
+        def zeros() -> dict[str, Scaled]:
+            return {
+                name: Scaled(np.zeros((members, *shape), dtype), np.zeros(members, np.int64))
+                for name, shape in shapes.items()
+            }
 
-    def add(self, shares: tuple[Share, ...], frame: Exponents) -> None:
-        """Add one block's terms, whose cotangents have the exponents frame (n, R)."""
+        self.by_set = [zeros() for _ in range(sets)]
+
+    @property
+    def total(self) -> dict[str, Scaled]:
+        """By tensor: (R, ...); (R, sets, ...) where there are several sets."""
+        if len(self.by_set) == 1:
+            return self.by_set[0]
+        return {name: side_by_side([s[name] for s in self.by_set]) for name in self.by_set[0]}
+
+    def add(
+        self, shares: tuple[Share, ...], frame: Exponents, sets: NDArray[np.int64] | None = None
+    ) -> None:
+        """Add one block's terms, whose cotangents have the exponents frame (n, R).
+
+        sets: (n,) the set of weights that each step has, None where there is one.
+        """
+        if sets is None or (sets == sets[0]).all():
+            self._add(self.by_set[0 if sets is None else int(sets[0])], shares, frame)
+            return
+        for index in np.unique(sets):
+            k = sets == index
+            some = tuple(
+                s._replace(left=s.left[k], right=None if s.right is None else s.right[k])
+                for s in shares
+            )
+            self._add(self.by_set[int(index)], some, frame[k])
+
+    def _add(self, total: dict[str, Scaled], shares: tuple[Share, ...], frame: Exponents) -> None:
         top = frame.max(axis=0)
         for share in shares:
-            if share.tensor not in self.total:
+            if share.tensor not in total:
                 continue  # a bias that this network does not have
             left = shift(share.left, frame - top)  # steps far below the top vanish, as they must
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                self._put(share, _term(left, share.right, top))
+                term = _term(left, share.right, top)
+                total[share.tensor] = _with(total[share.tensor], term, share.row)
 
-    def _put(self, share: Share, term: Scaled) -> None:
-        total = self.total[share.tensor]
-        rows = slice(share.row, share.row + term.mantissa.shape[1])
-        if term.mantissa.shape == total.mantissa.shape:
-            self.total[share.tensor] = add(total, term)
-            return
-        whole = np.zeros_like(total.mantissa)
-        whole[:, rows] = term.mantissa
-        self.total[share.tensor] = add(total, Scaled(whole, term.exponent))
+
+def _with(total: Scaled, term: Scaled, row: int) -> Scaled:
+    """The sum with a term that starts at a row."""
+    if term.mantissa.shape == total.mantissa.shape:
+        return add(total, term)
+    whole = np.zeros_like(total.mantissa)
+    whole[:, row : row + term.mantissa.shape[1]] = term.mantissa
+    return add(total, Scaled(whole, term.exponent))
 
 
 def _summed(left: Array, right: Array | None) -> Array:
@@ -105,15 +144,20 @@ def _out_of_range(a: Array) -> Array:
 
 
 def share_norms(
-    shares: tuple[Share, ...], tensor: str, frame: Exponents, k: NDArray[np.int64] | slice
+    shares: tuple[Share, ...],
+    tensors: Collection[str],
+    frame: Exponents,
+    k: NDArray[np.int64] | slice,
 ) -> Scaled:
-    """Norm of the term of each of the steps k of a block in dL/d(tensor): (number of k, R)."""
+    """Norm of the terms of each of the steps k of a block in the gradients of these tensors
+    together: (number of k, R).
+    """
     square = np.zeros(frame[k].shape)
     exponent = frame[k].copy()
     terms = [
         (share.left[k].astype(float, copy=False), share.right[k].astype(float, copy=False))
         for share in shares
-        if share.tensor == tensor and share.right is not None
+        if share.tensor in tensors and share.right is not None
     ]
     for left, right in terms:
         square += _squared_norm(left, right)

@@ -1,17 +1,28 @@
 """Where the gradient enters the recurrence, and with what value.
 
-`upstream` injects dL/dh_t itself, as the texts do with `dh`: no output layer, no targets. It enters
-the h part of the state; the c part gets none.
+`upstream` injects dL/dh_t itself, as the texts do with `dh`: no output layer, no targets. The other
+losses read h_t through an output layer
+
+    z_t = V h_t + c                                     V (O, H), c (O)
+    mse            L = mean over steps, sequences and outputs of (z_t - y_t)^2
+    cross_entropy  L = mean over steps and sequences of -ln softmax(z_t)[y_t]
+
+and inject dL/dh_t = V^T dL/dz_t at their steps. dL/dV is a sum over the steps of dL/dz_t h_t^T:
+each term comes from its own step, there is no product of Jacobians in it. Where there are two
+directions, V has a block of H columns for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.draws import Streams
+from gradlab.engine.scaled import Scaled
 from gradlab.nonlinearity import Array
 
 UPSTREAM = ("ones", "normal", "unit")
@@ -25,16 +36,88 @@ def upstream(streams: Streams, value: str, H: int, B: int) -> Array:
     return dh / np.sqrt(np.vdot(dh, dh)) if value == "unit" else dh
 
 
-LOSSES: dict[str, Callable[..., Array]] = {"upstream": upstream}
+class Found(NamedTuple):
+    """A loss and its derivative by the outputs z (m, R, O, B)."""
+
+    value: Array  # (R,)
+    dz: Array  # (m, R, O, B)
+
+
+def mse(z: Array, y: Array) -> Found:
+    """Mean of squares; y (m, R, O, B)."""
+    m, _, O, B = z.shape
+    error = z - y
+    return Found((error * error).mean(axis=(0, 2, 3)), error * (2 / (m * O * B)))
+
+
+def cross_entropy(z: Array, y: Array) -> Found:
+    """Mean of -ln softmax(z)[y]; y (m, R, O, B) is one-hot."""
+    m, _, _, B = z.shape
+    shifted = z - z.max(axis=-2, keepdims=True)
+    total = np.exp(shifted).sum(axis=-2, keepdims=True)
+    value = -((shifted - np.log(total)) * y).sum(axis=-2).mean(axis=(0, 2))
+    return Found(value, (np.exp(shifted) / total - y) / np.asarray(m * B, z.dtype))
+
+
+OUTPUT_LOSSES: dict[str, Callable[[Array, Array], Found]] = {
+    "mse": mse,
+    "cross_entropy": cross_entropy,
+}
+LOSSES = ("upstream", *OUTPUT_LOSSES)
+
+
+class Read(NamedTuple):
+    """What an output loss yielded."""
+
+    value: Array  # (R,)
+    dh: Array  # (m, R, H, B) dL/dh_t at the steps of the loss
+    gradients: dict[str, Scaled]  # of weight_out (R, O, H) and bias_out (R, O)
+
+
+def read_out(loss: str, h: Array, V: Array, c: Array, y: Array) -> Read:
+    """The loss of outputs V h + c at its m steps: h (m, R, H, B), V (R, O, H), c (R, O)."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        value, dz = OUTPUT_LOSSES[loss](V @ h + c[..., None], y)
+        dV = (dz @ h.swapaxes(-1, -2)).sum(axis=0)
+        dh = V.swapaxes(-1, -2) @ dz
+    plain = np.zeros(len(V), np.int64)
+    gradients = {
+        "weight_out": Scaled(dV, plain),
+        "bias_out": Scaled(dz.sum(axis=(0, -1)), plain.copy()),
+    }
+    return Read(value, dh, gradients)
+
+
+class Loss(Protocol):
+    """What the engine asks: where the gradient enters, and with what value."""
+
+    def at(self, t: int) -> Array | None:
+        """dL_t/ds_t, the rows that have one (the first), or None where the loss does not look."""
 
 
 @dataclass(frozen=True)
 class Injection:
-    """The same dh (R, H, B) at every step of `steps` (1 .. T)."""
+    """The same dh (R, H, B) at every step of `steps` (1 .. T).
+
+    It enters the first rows of the state; the others get none.
+    """
 
     dh: Array
     steps: frozenset[int] | range
 
     def at(self, t: int) -> Array | None:
-        """dL_t/dh_t, or None where the loss does not look."""
+        """dL_t/ds_t, the rows that have one, or None where the loss does not look."""
         return self.dh if t in self.steps else None
+
+
+class Injections:
+    """A dh of its own for every step of `steps`: (m, R, H, B)."""
+
+    def __init__(self, dh: Array, steps: NDArray[np.int64]) -> None:
+        self.dh, self.steps = dh, steps
+        self._row = {int(t): k for k, t in enumerate(steps)}
+
+    def at(self, t: int) -> Array | None:
+        """dL_t/ds_t, the rows that have one, or None where the loss does not look."""
+        row = self._row.get(t)
+        return None if row is None else self.dh[row]

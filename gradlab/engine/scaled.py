@@ -61,6 +61,13 @@ def add(a: Scaled, b: Scaled) -> Scaled:
     return Scaled(total, frame)
 
 
+def side_by_side(parts: list[Scaled]) -> Scaled:
+    """Arrays (R, ...) as (R, parts, ...), in the frame of the largest exponent of each member."""
+    frame = np.max([_frame(p) for p in parts], axis=0)
+    frame = np.where(frame == _NONE, 0, frame)
+    return Scaled(np.stack([shift(p.mantissa, p.exponent - frame) for p in parts], axis=1), frame)
+
+
 def norm(a: Scaled) -> Scaled:
     """Euclidean norm of each member of (R, ...): mantissa and exponent (R,). Never over- or
     underflows.

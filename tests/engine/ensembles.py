@@ -17,6 +17,7 @@ from gradlab.engine.collect import Gradients, Wanted, backpropagate
 from gradlab.engine.forward import Trajectory, forward
 from gradlab.engine.loss import Injection
 from gradlab.engine.scaled import Scaled
+from gradlab.engine.schedule import Shared
 from gradlab.initial import Drawn, member
 from tests.cells.derivatives import VARIANTS
 
@@ -56,8 +57,8 @@ class Ensemble:
         return self.x[t0 : t0 + n]
 
     def forward(self) -> Trajectory:
-        p = self.cell.init(self.tensors, self.options)
-        return forward(self.cell, p, self.segment, self.s0, self.T, self.every)
+        weights = Shared(self.cell.init(self.tensors, self.options))
+        return forward(self.cell, weights, self.segment, self.s0, self.T, self.every)
 
     @property
     def injection(self) -> Any:

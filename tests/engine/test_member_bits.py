@@ -22,6 +22,7 @@ import pytest
 from gradlab.draws import Streams
 from gradlab.engine.collect import Wanted, backpropagate
 from gradlab.engine.forward import forward
+from gradlab.engine.schedule import Shared
 from gradlab.inputs import BLOCK, Inputs
 from tests.cells.derivatives import VARIANTS
 from tests.engine.ensembles import Ensemble, assert_same_bits, drawn, everything
@@ -139,7 +140,7 @@ def test_drawn_inputs_longer_than_a_block(variant: str, every: int) -> None:
 
     expected = everything(replace(base, x=segment(0, T)).gradients())
     p = base.cell.init(base.tensors, base.options)
-    trajectory = forward(base.cell, p, segment, base.s0, T, every)
+    trajectory = forward(base.cell, Shared(p), segment, base.s0, T, every)
     shapes = {name: tensor.shape[1:] for name, tensor in base.tensors.items()}
     found = backpropagate(trajectory, base.injection, shapes, Wanted(np.arange(T + 1)))
     assert_same_bits(everything(found), expected, of=[0, 1], to=[0, 1])

@@ -1,0 +1,74 @@
+"""What only some cells can show: the paths of the cell state, the distribution of a factor.
+
+A cell that has these functions says so by having them (`Paths` and `Factor` in cells.interface).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.cells.interface import Factor, Paths
+from gradlab.engine.backward import Block
+from gradlab.engine.schedule import Schedule
+from gradlab.nonlinearity import Array
+
+BINS = 50  # of the factor, over [0, 1]
+
+
+class PathNorms:
+    """The terms of dc_t/dc_{t-1} at the recorded steps: Frobenius norm over sqrt(H), root mean
+    square over the sequences.
+
+    The terms through h_{t-1} need the step before, so a block's first step waits for the next
+    block. At t = 1 they are zero: h_0 is given, c_0 has no path to it.
+    """
+
+    def __init__(self, cell: Paths, weights: Schedule, rows: NDArray[np.int64], R: int) -> None:
+        self._cell, self._weights, self._rows = cell, weights, rows
+        self.norms = np.full((len(rows), R, len(cell.PATHS)), np.nan)
+        self._waiting: tuple[int, Any] | None = None
+
+    def add(self, block: Block) -> None:
+        """Take a block of the backward pass; they come from the last to the first."""
+        outlet = self._cell.outlet(block.local)
+        if self._waiting is not None:
+            self._put(*self._waiting, outlet[-1:])
+        if len(outlet) > 1:
+            self._put(block.t0 + 2, _part(block.local, slice(1, None)), outlet[:-1])
+        first = _part(block.local, slice(0, 1))
+        self._waiting = block.t0 + 1, first
+        if block.t0 == 0:
+            self._put(1, first, np.zeros_like(outlet[:1]))
+
+    def _put(self, t: int, local: Any, k_prev: Array) -> None:
+        """Steps t, t + 1, ... of which `local` holds the derivatives."""
+        n, _, H, _ = k_prev.shape
+        squares = self._cell.paths(self._weights.over(np.arange(t, t + n)), local, k_prev)
+        norms = np.sqrt(squares.mean(axis=-1, dtype=float) / H)
+        low, high = np.searchsorted(self._rows, (t, t + n))
+        self.norms[low:high] = norms[self._rows[low:high] - t]
+
+
+class FactorHistogram:
+    """Counts (R, BINS) of the factor in [0, 1], over steps, units and sequences."""
+
+    def __init__(self, cell: Factor, weights: Schedule, R: int) -> None:
+        self._cell, self._weights = cell, weights
+        self.counts = np.zeros((R, BINS), np.int64)
+
+    def add(self, block: Block) -> None:
+        """Count a block's factors."""
+        n, R = block.cotangents.exponent.shape
+        p = self._weights.over(np.arange(block.t0, block.t0 + n) + 1)
+        factor = np.nan_to_num(self._cell.factor(p, block.local))
+        which = np.minimum((factor * BINS).astype(np.int64), BINS - 1)
+        member = np.arange(R)[:, None, None] * BINS
+        found = np.bincount((which + member).ravel(), minlength=R * BINS)
+        self.counts += found.reshape(R, BINS)
+
+
+def _part(local: Any, k: slice) -> Any:
+    return type(local)(*(field[k] for field in local))
