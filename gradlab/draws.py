@@ -1,8 +1,9 @@
 """Random streams: every member draws from its own seed, every purpose from its own stream.
 
 Member s is the same whatever the ensemble, the worker or the order, and adding an option changes no
-earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key=(purpose,)), and
-the inputs have one more key, the block of steps. With `mt19937` (numpy's legacy RandomState, so
+earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key=(purpose,)); the
+inputs have one more key, the block of steps, and so has every further set of weights (a layer, a
+direction, a step's own). With `mt19937` (numpy's legacy RandomState, so
 that textbook numbers come out to the digit) everything but the inputs comes from one
 RandomState(s), in the order of PURPOSES; the inputs of a block come from RandomState([s, block +
 1]).
@@ -17,8 +18,7 @@ import numpy as np
 GeneratorName = Literal["pcg64", "mt19937"]
 Random = np.random.Generator | np.random.RandomState
 
-PURPOSES = ("recurrent", "input", "state", "upstream")
-_INPUTS = len(PURPOSES)
+PURPOSES = ("recurrent", "input", "state", "upstream", "inputs", "output", "targets")
 
 
 class Streams:
@@ -29,16 +29,16 @@ class Streams:
         self.generator = generator
         self._legacy = np.random.RandomState(seed) if generator == "mt19937" else None
 
-    def of(self, purpose: str) -> Random:
-        """The stream for one of PURPOSES."""
+    def of(self, purpose: str, copy: int = 0) -> Random:
+        """The stream for one of PURPOSES; copy counts the sets of weights."""
         if self._legacy is not None:
             return self._legacy
-        key = (PURPOSES.index(purpose),)
+        key = (PURPOSES.index(purpose), copy) if copy else (PURPOSES.index(purpose),)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def inputs(self, block: int) -> Random:
         """The stream for the inputs of one block of steps; may be asked for again."""
         if self._legacy is not None:
             return np.random.RandomState([self.seed, block + 1])
-        key = (_INPUTS, block)
+        key = (PURPOSES.index("inputs"), block)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))

@@ -4,177 +4,176 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from gradlab.cells.interface import Cell
-from gradlab.draws import Streams
-from gradlab.engine import clip as clipping
-from gradlab.engine.collect import Gradients, Wanted, backpropagate
-from gradlab.engine.forward import forward
-from gradlab.engine.loss import Injection, upstream
-from gradlab.engine.scaled import Scaled, norm
-from gradlab.engine.schedule import Shared
-from gradlab.engine.spectrum import weight_spectrum
-from gradlab.errors import GradlabError
-from gradlab.initial import member
+from gradlab.cells import find
+from gradlab.drawn import Drawing, Member, Tensors, schedule
+from gradlab.engine.clip import StepClip
+from gradlab.engine.collect import (
+    Gradients,
+    Truncation,
+    Wanted,
+    backpropagate,
+    parameter_gradients,
+)
+from gradlab.engine.forward import Trajectory, forward
+from gradlab.engine.lags import lag_split
+from gradlab.engine.loss import Injection, Injections, Loss, read_out, upstream
+from gradlab.engine.scaled import Scaled
+from gradlab.networks import entering, output
 from gradlab.nonlinearity import Array
-from gradlab.plan import Spec, Start
+from gradlab.recorded import clipped, lags, lost, recurrent_spectrum, steps, truncation_loss
+from gradlab.spec import Spec
+
+Arrays = dict[str, Array]
+Names = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class Member:
-    """One seed of one experiment; `index` tells which experiment."""
+class _Direction:
+    """One direction of the network: its weights and its finished forward pass."""
 
-    index: int
-    spec: Spec
-    seed: int
+    name: str
+    tensors: Tensors  # (sets, R, ...)
+    trajectory: Trajectory
+    entries: tuple[int, ...]  # where the gradient enters, in the direction's own time
 
 
 def compute(
-    cell: Cell, members: Sequence[Member], every: int | None, tick: Callable[[], None]
-) -> tuple[dict[str, Array], dict[str, list[str]]]:
+    members: Sequence[Member], every: int | None, tick: Callable[[], None]
+) -> tuple[Arrays, Names]:
     """The arrays of some members of one shape, (R, ...), and the names of their last axes.
 
     every: steps between checkpoints. tick is called at every segment of a pass.
     """
-    spec = members[0].spec  # whatever is the same for all
-    streams = [Streams(m.seed, m.spec.generator) for m in members]
-    tensors, s0, dh = _draw(cell, members, streams)
-    p = cell.init(tensors, cell.Options(**spec.options))
-    trajectory = forward(cell, Shared(p), _inputs(members, streams, tick), s0, spec.T, every)
-    gradients = backpropagate(
-        trajectory,
-        Injection(dh, spec.loss_steps),
-        {name: a.shape[1:] for name, a in tensors.items()},
-        Wanted(spec.rows, spec.sequences if spec.values else 0),
-        _step_clip(members),
+    drawing = Drawing(members)
+    directions = _forward(drawing, every, tick)
+    losses, arrays, parameters = _losses(drawing, directions)
+    names: Names = {"tensors": []}
+    for direction, loss in zip(directions, losses, strict=True):
+        found, own, gradients = _backward(drawing.spec, members, direction, loss)
+        prefix = "" if direction.name == "forward" else f"{direction.name}_"
+        arrays |= {prefix + name: array for name, array in found.items()}
+        names = own | names
+        parameters |= _named(gradients.parameters, drawing.spec, direction.name)
+    names["tensors"] = list(parameters)
+    arrays |= clipped(parameters, members)
+    overflow = np.max([d.trajectory.overflow for d in directions], axis=0)
+    lost(arrays, overflow > 0)
+    arrays["overflow_step"] = overflow
+    spectrum, names["recurrent"] = recurrent_spectrum(drawing.spec, directions[0].tensors)
+    return arrays | spectrum, names
+
+
+def _forward(drawing: Drawing, every: int | None, tick: Callable[[], None]) -> list[_Direction]:
+    """Every direction, its weights and initial state drawn, run forward."""
+    spec = drawing.spec
+    entries = list(spec.entries.items())
+    tensors = [drawing.weights(k) for k in range(len(entries))]
+    starts = [drawing.start(k) for k in range(len(entries))]
+    directions = []
+    for k, (name, at) in enumerate(entries):
+        watch = None if spec.loss == "upstream" else np.array(at)
+        trajectory = forward(
+            spec.network,
+            schedule(spec, tensors[k]),
+            drawing.inputs(k, tick),
+            starts[k],
+            spec.steps,
+            every,
+            watch,
+        )
+        directions.append(_Direction(name, tensors[k], trajectory, at))
+    return directions
+
+
+def _losses(
+    drawing: Drawing, directions: Sequence[_Direction]
+) -> tuple[list[Loss], Arrays, dict[str, Scaled]]:
+    """What each direction's backward pass starts from; the loss itself, and the gradients of the
+    output layer, where there is one.
+    """
+    spec, cell = drawing.spec, drawing.spec.network
+    if spec.loss == "upstream":
+        dh = np.stack(
+            [
+                upstream(own, m.spec.loss_value, spec.H, spec.B)
+                for m, own in zip(drawing.members, drawing.streams, strict=True)
+            ]
+        )
+        enters = entering(cell, dh.astype(spec.dtype))
+        return [Injection(enters, frozenset(d.entries)) for d in directions], {}, {}
+    # the second direction's own time runs against the first's
+    flips = [slice(None), slice(None, None, -1)]
+    h = [
+        output(cell, d.trajectory.watched[flip]) for d, flip in zip(directions, flips, strict=False)
+    ]
+    layer = drawing.output(spec.H * len(h))
+    y = drawing.targets(spec.loss_steps)
+    read = read_out(
+        spec.loss, np.concatenate(h, axis=-2), layer["weight_out"], layer["bias_out"], y
     )
-    arrays = _recorded(gradients, spec) | _clipped(gradients.parameters, members)
-    lost = trajectory.overflow > 0  # there is no gradient through a state that is not finite
-    for array in arrays.values():
-        array[lost] = np.nan
-    arrays["overflow_step"] = trajectory.overflow
-    if "weight_hh" in tensors:
-        values, radius = weight_spectrum(cell, tensors["weight_hh"])
-        arrays["weight_singular_values"], arrays["weight_spectral_radius"] = values, radius
+    parts = np.split(read.dh, len(h), axis=-2)
+    losses: list[Loss] = [
+        Injections(entering(cell, part[flip]), np.array(d.entries))
+        for d, part, flip in zip(directions, parts, flips, strict=False)
+    ]
+    return losses, {"loss": read.value}, read.gradients
+
+
+def _backward(
+    spec: Spec, members: Sequence[Member], direction: _Direction, loss: Loss
+) -> tuple[Arrays, Names, Gradients]:
+    """One direction's backward pass, with truncation and the split by lag."""
+    trajectory, sets = direction.trajectory, int(spec.sets.max()) + 1
+    shapes = {name: a.shape[2:] for name, a in direction.tensors.items()}
+    wanted = Wanted(spec.rows, spec.sequences if spec.values else 0, spec.weights, sets)
+    clip, cut = _step_clip(members), _truncation(spec)
+    gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut)
+    arrays = steps(gradients, spec)
+    full = gradients.parameters
+    recurrent = {name: shapes[name] for layer in spec.weights for name in layer}
+    if spec.truncate is not None:
+        full = parameter_gradients(trajectory, loss, recurrent, sets, clip)
+        arrays |= truncation_loss(gradients.parameters, full)
+    if spec.lag_split:
+        arrays |= lags(lag_split(trajectory, loss, direction.entries, recurrent, full, sets))
     names = {
         "parts": list(gradients.norms),
         "gates": list(gradients.readings),
-        "tensors": list(gradients.parameters),
+        "weights": ["weight_hh" if find(spec.cell).GATES else "weight_ih"],
+        "paths": list(getattr(trajectory.cell, "PATHS", ())),
     }
-    return arrays, names
+    return arrays, names, gradients
 
 
-def _draw(
-    cell: Cell, members: Sequence[Member], streams: Sequence[Streams]
-) -> tuple[dict[str, Array], Array, Array]:
-    """Tensors (R, ...), initial states (R, D, B) and dh (R, H, B), drawn in this order."""
-    spec, D = members[0].spec, len(cell.STATE) * members[0].spec.H
-    options = cell.Options(**spec.options)
-    drawn, starts, dhs = [], [], []
-    for m, own in zip(members, streams, strict=True):
-        with np.errstate(over="ignore"):
-            weights = member(cell, options, m.spec.init, spec.H, spec.I, m.spec.weight_scale, own)
-            start = _start(m.spec.start, D, spec.B, own)
-        drawn.append(
-            {n: _within_range(a, spec.dtype, CAUSES.get(n, "init")) for n, a in weights.items()}
-        )
-        starts.append(_within_range(start, spec.dtype, "initial_state"))
-        dhs.append(upstream(own, m.spec.loss_value, spec.H, spec.B))
-    tensors = {name: np.stack([t[name] for t in drawn]) for name in drawn[0]}
-    return tensors, np.stack(starts), np.stack(dhs).astype(spec.dtype)
+def _truncation(spec: Spec) -> Truncation:
+    """Where the gradient is cut. With one loss term, sliding is a single cut."""
+    if spec.truncate is None:
+        return Truncation()
+    k, mode = spec.truncate
+    if mode == "chunked":
+        return Truncation(range(k, spec.steps, k))
+    if len(spec.loss_steps) == 1:
+        return Truncation(frozenset([spec.loss_steps[0] - k]))
+    return Truncation(reach=k, entries=spec.loss_steps)
 
 
-# the key that makes a drawn array too large
-CAUSES = {
-    "weight_hh": "weight_scale",
-    "weight_ih": "init.input_scale",
-    "bias_ih": "init.bias",
-    "bias_hh": "init.bias",
-}
+def _named(parameters: dict[str, Scaled], spec: Spec, direction: str) -> dict[str, Scaled]:
+    """The gradients under the names of the record: one for each direction and phase."""
+    if direction == "backward":
+        return {f"{name}_reverse": g for name, g in parameters.items()}
+    if not spec.topology.phases:
+        return parameters
+    return {
+        f"{phase}.{name}": Scaled(g.mantissa[:, k], g.exponent)
+        for k, phase in enumerate(("encoder", "decoder"))
+        for name, g in parameters.items()
+    }
 
 
-def _within_range(array: Array, dtype: np.dtype[Any], key: str) -> Array:
-    """The array in the run's precision. Raises GradlabError where that cannot hold it."""
-    with np.errstate(over="ignore"):
-        cast = array.astype(dtype)
-    if not np.isfinite(cast).all():
-        raise GradlabError(f"{key} goes beyond the range of {dtype.name}; use a smaller value")
-    return cast
-
-
-def _inputs(
-    members: Sequence[Member], streams: list[Streams], tick: Callable[[], None]
-) -> Callable[[int, int], Array]:
-    """The engine's x(t0, n), drawn experiment by experiment."""
-    groups = [list(g) for _, g in groupby(range(len(members)), key=lambda r: members[r].index)]
-
-    def x(t0: int, n: int) -> Array:
-        tick()
-        dtype = members[0].spec.dtype
-        with np.errstate(over="ignore"):
-            segments = [
-                members[g[0]].spec.inputs.segment([streams[r] for r in g], t0, n, dtype)
-                for g in groups
-            ]
-        for segment in segments:
-            _within_range(segment, dtype, "inputs")
-        return segments[0] if len(segments) == 1 else np.concatenate(segments, axis=1)
-
-    return x
-
-
-def _step_clip(members: Sequence[Member]) -> clipping.StepClip | None:
+def _step_clip(members: Sequence[Member]) -> StepClip | None:
     """The thresholds (R,) of a clip of delta itself; all members have one, or none has."""
     thresholds = [m.spec.clip[0] for m in members if m.spec.clip and m.spec.clip[1] == "step_norm"]
-    return clipping.StepClip(np.array(thresholds)) if thresholds else None
-
-
-def _start(start: Start, D: int, B: int, streams: Streams) -> Array:
-    """s_0 of one member: (D, B)."""
-    if start.given is not None:
-        return start.given
-    if start.kind == "normal":
-        return streams.of("state").standard_normal((D, B)) * start.std
-    return np.zeros((D, B))
-
-
-def _recorded(gradients: Gradients, spec: Spec) -> dict[str, Array]:
-    """What one backward pass yielded as the arrays of a record: (R, N, ...), (R, ...)."""
-    arrays: dict[str, Array] = {}
-    for part, scaled in gradients.norms.items():
-        arrays[f"grad_norm_{part}"] = scaled.plain().T.copy()
-        arrays[f"log10_grad_norm_{part}"] = scaled.log10().T
-    arrays["weight_grad_norm"] = gradients.weight_norm.plain().T.copy()
-    arrays["log10_weight_grad_norm"] = gradients.weight_norm.log10().T
-    for name in ("gate_mean", "gate_slope", "gate_saturation", "clip_scale"):
-        arrays[name] = np.ascontiguousarray(getattr(gradients, name).swapaxes(0, 1))
-    values = gradients.step_singular_values
-    if values is not None:
-        values = values.swapaxes(0, 1)
-        arrays["step_singular_values"] = np.ascontiguousarray(values[..., : spec.values])
-        arrays["step_sigma_min"] = np.ascontiguousarray(values[..., -1])
-    norms = [norm(g).log10() for g in gradients.parameters.values()]
-    arrays["log10_parameter_grad_norm"] = np.stack(norms, axis=-1)
-    return arrays
-
-
-def _clipped(parameters: dict[str, Scaled], members: Sequence[Member]) -> dict[str, Array]:
-    """The global norm of the parameters' gradients, and what clipping makes of it."""
-    before = clipping.global_norm(parameters)
-    arrays = {"clip_norm": before.plain(), "log10_clip_norm": before.log10()}
-    arrays["clip_rate"] = np.full(len(members), np.nan)
-    arrays["clipped_norm"] = np.full(len(members), np.nan)
-    by = {"global_norm": clipping.clip_by_global_norm, "value": clipping.clip_by_value}
-    for clip, group in groupby(range(len(members)), key=lambda r: members[r].spec.clip):
-        if clip is None or clip[1] not in by:
-            continue
-        rows = list(group)
-        own = {name: Scaled(g.mantissa[rows], g.exponent[rows]) for name, g in parameters.items()}
-        clipped = by[clip[1]](own, clip[0])
-        arrays["clip_rate"][rows] = clipped.rate
-        arrays["clipped_norm"][rows] = clipped.clipped_norm.plain()
-    return arrays
+    return StepClip(np.array(thresholds)) if thresholds else None

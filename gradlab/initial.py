@@ -109,10 +109,14 @@ def member(
     I: int,
     weight_scale: float,
     streams: Streams,
+    copy: int = 0,
 ) -> dict[str, Array]:
-    """The tensors of one member, float64, recurrent weights times weight_scale."""
+    """The tensors of one member, float64, recurrent weights times weight_scale.
+
+    copy counts the sets of weights that a network has: each draws from its own streams.
+    """
     if isinstance(init, Drawn):
-        init = Loaded(_drawn(cell, options, init, H, I, streams))
+        init = Loaded(_drawn(cell, options, init, H, I, streams, copy))
     tensors = dict(init.tensors)
     if "weight_hh" in tensors:
         tensors["weight_hh"] = tensors["weight_hh"] * weight_scale
@@ -120,7 +124,7 @@ def member(
 
 
 def _drawn(
-    cell: Cell, options: Any, init: Drawn, H: int, I: int, streams: Streams
+    cell: Cell, options: Any, init: Drawn, H: int, I: int, streams: Streams, copy: int
 ) -> dict[str, Array]:
     kinds: dict[str, Any] = {
         "weight_hh": ("recurrent", init.recurrent, 1.0),
@@ -130,7 +134,7 @@ def _drawn(
     for name, shape in cell.shapes(H, I, init.biases, options).items():
         if name in kinds:
             purpose, kind, scale = kinds[name]
-            random = streams.of(purpose)
+            random = streams.of(purpose, copy)
             blocks = [INITS[kind](random, H, shape[1]) for _ in range(shape[0] // H)]
             tensors[name] = np.concatenate(blocks) * scale
         else:

@@ -11,11 +11,12 @@ from pathlib import Path
 from gradlab import __version__
 from gradlab.config import Loaded, dump
 from gradlab.errors import GradlabError
-from gradlab.plan import Spec, settle
+from gradlab.plan import settle
 from gradlab.provenance import provenance
 from gradlab.record import NewerSchemaError, Record
 from gradlab.report import figures, markdown
 from gradlab.runner import Progress, run
+from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
 
 Say = Callable[[str], None]

@@ -5,35 +5,42 @@ Neither the size of the pieces nor checkpointing changes a bit of the result.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.forward import BLOCK
 from gradlab.inputs import BLOCK as INPUT_BLOCK
-from gradlab.plan import Spec
+from gradlab.spec import Spec
 
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
+ALL_TERMS = 3
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
 
-def memory_plan(cell: Cell, spec: Spec, members: int) -> tuple[int, int | None]:
+def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     """How many members of this shape at a time, and the steps between checkpoints.
 
     None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
     of s bytes and segments of c bytes a step.
     """
-    state, kept = _bytes_per_step(cell, spec)
-    fitting = MEMORY // (kept * spec.T)
+    state, kept = _bytes_per_step(spec.network, spec)
+    if spec.lag_split or spec.truncate is not None:
+        kept *= ALL_TERMS  # local derivatives, and every loss term on its way
+    kept += _weights(spec)
+    T = spec.steps
+    fitting = MEMORY // (kept * T)
     if spec.checkpoint == "none":
         return _between(fitting, members), None
     if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):
         return _between(fitting, members), None
     if spec.checkpoint == "auto":
-        every = int(np.sqrt(spec.T * state / kept))
+        every = int(np.sqrt(T * state / kept))
         every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK else BLOCK)
     else:
         every = _multiple(spec.checkpoint, BLOCK)
-    fitting = int(MEMORY // (kept * min(every, spec.T) + state * spec.T / every))
+    fitting = int(MEMORY // (kept * min(every, T) + state * T / every))
     return _between(fitting, members), every
 
 
@@ -45,11 +52,20 @@ def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
         for name, shape in cell.shapes(spec.H, spec.I, 2, options).items()
     }
     p = cell.init(tensors, options)
-    D = len(cell.STATE) * spec.H
+    I, D = spec.I * spec.topology.stride, len(cell.STATE) * spec.H * spec.topology.layers
     s = np.zeros((1, D, 1), spec.dtype)
-    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, spec.I, 1), spec.dtype)))
+    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, I, 1), spec.dtype)))
     itemsize = spec.dtype.itemsize * spec.B
-    return D * itemsize, (D + spec.I + a.shape[1]) * itemsize
+    return D * itemsize, (D + I + a.shape[1]) * itemsize
+
+
+def _weights(spec: Spec) -> int:
+    """Bytes of the weights and their gradients that a step has of its own, for one member."""
+    if spec.topology.tied:
+        return 0
+    cell = spec.network
+    shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
+    return 2 * spec.dtype.itemsize * sum(prod(shape) for shape in shapes.values())
 
 
 def _between(n: int, most: int) -> int:

@@ -1,7 +1,7 @@
 """From a config to what is to be computed: sizes settled, files read, and the identity of the
 result.
 
-Below this layer there are numbers and arrays, no config.
+What is computed is a `Spec` (gradlab.spec): numbers and arrays, no config.
 """
 
 from __future__ import annotations
@@ -10,82 +10,25 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradlab.cells import CELLS
+from gradlab.cells import find
 from gradlab.config import Config
-from gradlab.draws import GeneratorName
 from gradlab.errors import GradlabError, at
 from gradlab.given import sequences, state
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
 from gradlab.nonlinearity import Array
+from gradlab.spec import Cut, Spec, Start, Topology
 from gradlab.weights import cell_tensors
 
 DEFAULT_HIDDEN_SIZE = 64
+SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
-
-
-@dataclass(frozen=True)
-class Start:
-    """The initial state: `kind` zeros, normal (std) or file (`given`, (D, B))."""
-
-    kind: str
-    std: float = 1.0
-    given: Array | None = None
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One experiment in plain numbers and arrays: what `runner.run` computes."""
-
-    cell: str
-    options: dict[str, Any]
-    H: int
-    I: int
-    B: int
-    T: int
-    weight_scale: float
-    init: Drawn | Loaded
-    inputs: Inputs
-    start: Start
-    loss: str
-    loss_value: str
-    loss_steps: frozenset[int] | range
-    clip: tuple[float, str] | None  # threshold, by
-    checkpoint: int | Literal["auto", "none"]
-    values: int  # singular values kept of a step; 0: none are computed
-    sequences: int
-    seeds: tuple[int, ...]
-    rows: NDArray[np.int64]
-    dtype: np.dtype[Any]
-    generator: GeneratorName
-    config: dict[str, Any]  # as it goes into the record
-    identity: str
-
-    @property
-    def shape(self) -> tuple[Any, ...]:
-        """What experiments must share to be computed together."""
-        return (
-            (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
-            (self.loss, tuple(self.loss_steps), self.values, self.sequences, tuple(self.rows)),
-            (self.dtype.name, self.checkpoint, self.tensors),
-            self.clip is not None and self.clip[1] == "step_norm",
-        )
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """Names of the network's tensors."""
-        biases = self.init.biases if isinstance(self.init, Drawn) else 2
-        cell = CELLS[self.cell]
-        names = cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
-        present = self.init.tensors if isinstance(self.init, Loaded) else names
-        return tuple(name for name in names if name in present)
 
 
 def settle(config: Config) -> tuple[Config, Spec]:
@@ -93,17 +36,22 @@ def settle(config: Config) -> tuple[Config, Spec]:
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
-    cell = CELLS[config.cell.type]
+    cell = find(config.cell.type)
     init, config = _init(config)
     sequences, config = _sequences(config)
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
+    _fits(config, H, I)
     T, B = config.seq_len, config.batch_size
     every = config.record_every
     every = -(-(T + 1) // MOST_ROWS) if every == "auto" else every
     config = config.model_copy(update={"hidden_size": H, "input_size": I, "record_every": every})
     described, identity = describe(config)
-    D = len(cell.STATE) * H
+    shape = _topology(config)
+    n = shape.stride
+    entries = _loss_steps(config.loss.at, T, n)
+    cut = Cut(max(config.truncate.steps // n, 1), config.truncate.mode) if config.truncate else None
+    D = len(cell.STATE) * H * shape.layers
     keep = D if config.spectrum.values == "all" else min(config.spectrum.values, D)
     spec = Spec(
         cell=config.cell.type,
@@ -112,19 +60,24 @@ def settle(config: Config) -> tuple[Config, Spec]:
         I=I,
         B=B,
         T=T,
+        topology=shape,
         weight_scale=config.weight_scale,
         init=init,
         inputs=_inputs(config, I, sequences),
         start=_start(config, H),
         loss=config.loss.type,
         loss_value=config.loss.value,
-        loss_steps=_loss_steps(config.loss.at, T),
+        loss_steps=entries,
+        targets=config.loss.targets,
+        outputs=config.loss.outputs or I,
+        truncate=cut,
+        lag_split=_splits(config, len(entries)),
         clip=(config.clip.threshold, config.clip.by) if config.clip else None,
         checkpoint=config.checkpoint,
         values=keep if config.spectrum.step else 0,
         sequences=config.spectrum.sequences,
         seeds=config.members,
-        rows=np.unique(np.append(np.arange(T, -1, -every), 0)),
+        rows=np.unique(np.append(np.arange(T // n, -1, -max(every // n, 1)), 0)),
         dtype=np.dtype(config.dtype),
         generator=config.generator,
         config=described,
@@ -171,7 +124,7 @@ def _about(*key: str | int) -> Iterator[None]:
 
 
 def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
-    cell, init = CELLS[config.cell.type], config.init
+    cell, init = find(config.cell.type), config.init
     options = cell.Options(**config.cell.options())
     if init.file is not None:
         with _about("init", "file"):
@@ -203,7 +156,9 @@ def _sequences(config: Config) -> tuple[Array | None, Config]:
         return None, config
     with _about("inputs", "path"):
         given = sequences(Path(config.inputs.options()["path"]))
-    there = dict(zip(("seq_len", "input_size", "batch_size"), given.shape, strict=True))
+    more = int(config.loss.type != "upstream" and config.loss.targets == "shifted")
+    sizes = (len(given) - more, *given.shape[1:])  # the last input is only a target
+    there = dict(zip(("seq_len", "input_size", "batch_size"), sizes, strict=True))
     wanted = {key: getattr(config, key) for key in there if key in config.model_fields_set}
     if config.input_size is not None:  # it may come from a weights file
         wanted["input_size"] = config.input_size
@@ -211,7 +166,7 @@ def _sequences(config: Config) -> tuple[Array | None, Config]:
         if size > there[key] or (key == "input_size" and size != there[key]):
             raise at((key,), f"{key} is {size}, but the inputs file has {there[key]}")
     config = config.model_copy(update={key: wanted.get(key, size) for key, size in there.items()})
-    return given[: config.seq_len, :, : config.batch_size], config
+    return given[: config.seq_len + more, :, : config.batch_size], config
 
 
 def _inputs(config: Config, I: int, given: Array | None) -> Inputs:
@@ -224,12 +179,67 @@ def _start(config: Config, H: int) -> Start:
     kind, options = config.initial_state.type, config.initial_state.options()
     if kind == "file":
         with _about("initial_state", "path"):
-            parts = CELLS[config.cell.type].STATE
+            parts = find(config.cell.type).STATE
             return Start(kind, given=state(Path(options["path"]), parts, config.batch_size, H))
     return Start(kind, options.get("std", 1.0))
 
 
-def _loss_steps(steps: str | tuple[int, ...], T: int) -> frozenset[int] | range:
+def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int, ...]:
+    """Steps of the network."""
     if steps == "all":
-        return range(1, T + 1)
-    return frozenset([T] if isinstance(steps, str) else steps)
+        return tuple(range(1, T // stride + 1))
+    return tuple(sorted(t // stride for t in ([T] if isinstance(steps, str) else steps)))
+
+
+def _topology(config: Config) -> Topology:
+    phases = config.encoder_decoder
+    return Topology(
+        config.layers,
+        config.residual,
+        config.tied,
+        config.block,
+        config.bidirectional,
+        (phases.encoder, phases.decoder) if phases else (),
+    )
+
+
+def _splits(config: Config, entries: int) -> bool:
+    """Whether the gradient is split by lag: of weights that lags share, and without a step clip."""
+    possible = config.tied and not (config.clip and config.clip.by == "step_norm")
+    if config.lag_split == "auto":
+        return possible and config.seq_len <= SPLIT_STEPS and config.seq_len * entries <= SPLIT_WORK
+    if config.lag_split == "all" and not possible:
+        raise at(
+            ("lag_split",),
+            "lag_split: all needs weights that steps share, and no clip by step_norm; remove it",
+        )
+    return config.lag_split == "all"
+
+
+def _fits(config: Config, H: int, I: int) -> None:
+    """Raises GradlabError where the cell, the sizes and the network do not go together."""
+    cell, shape = find(config.cell.type), _topology(config)
+    options = cell.Options(**config.cell.options())
+    try:
+        cell.shapes(H, I, 0, options)
+        if shape.layers > 1:
+            cell.shapes(H, H, 0, options)
+    except ValueError as error:
+        raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
+    if shape.block and cell.max_slope(options) is None:
+        raise at(
+            ("block",),
+            "a residual block needs a cell that is one nonlinearity around a product: rnn, linear",
+        )
+    if config.init.file is not None and shape != Topology(residual=shape.residual):
+        raise at(("init", "file"), "holds one layer's weights; with this network they are drawn")
+    sliding = config.truncate is not None and config.truncate.mode == "sliding"
+    if sliding and config.clip is not None and config.clip.by == "step_norm":
+        why = "sliding cannot be combined with a clip by step_norm; use mode: chunked"
+        raise at(("truncate", "mode"), f"truncate.mode {why}")
+    if config.loss.type != "upstream" and config.loss.targets == "shifted":
+        if config.loss.outputs not in (None, I):
+            why = f"loss.outputs is {config.loss.outputs}, but shifted targets are inputs: {I}"
+            raise at(("loss", "outputs"), f"{why}; remove it")
+        if shape.stride > 1:
+            raise at(("loss", "targets"), "shifted targets need a target at every step: no block")

@@ -16,7 +16,8 @@ from typing import Any
 from gradlab.cells import CELLS
 from gradlab.config import Sweep
 from gradlab.errors import GradlabError
-from gradlab.plan import Spec, settle
+from gradlab.plan import settle
+from gradlab.spec import Spec
 
 MOST_POINTS = 256  # of a task
 WORK = 4e9  # operations of a task: about a second on one core

@@ -7,6 +7,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | --- | --- | --- |
 | seeds, t | (R,), (N,) | the members and the steps, t = 0 .. T |
 | grad_norm_PART, log10_grad_norm_PART | (R, N) | norm of delta_t; PART is h, c, c_total |
+| layer_log10_grad_norm_PART | (R, N, layers) | of a stack: each layer's, every path included |
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
@@ -14,6 +15,14 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | clip_scale | (R, N) | factor of a step clip |
 | weight_singular_values | (R, gates, H) | of the recurrent blocks |
 | weight_spectral_radius | (R, gates) | of the recurrent blocks |
+| log10_path_norm | (R, N, paths) | terms of dc_t/dc_{t-1}: Frobenius norm / sqrt(H) |
+| factor_histogram | (R, 50) | counts of the factor of a diagonal Jacobian, over [0, 1] |
+| lag_split_lag, log10_lag_norm | (M,), (R, M) | norm of A_lag, the part of dL/dW_hh from that lag |
+| lag_remainder, lag_cosine | (R, M) | of the lags up to that one: what is missing, and its angle |
+| memory_horizon | (R,) | the fewest lags that make 95 % of dL/dW_hh |
+| truncation_lost, truncation_cosine | (R,) | of the truncated against the whole dL/dW_hh |
+| loss | (R,) | mse, cross_entropy |
+| backward_NAME | | what NAME is for the forward direction, of the backward direction |
 | log10_parameter_grad_norm | (R, tensors) | norm of dL/d(tensor) |
 | growth_rate, growth_rate_error, overflow_step | (R,) | nats per step; first step not finite or 0 |
 | clip_norm, log10_clip_norm | (R,) | norm of the gradient of all parameters |
@@ -97,28 +106,65 @@ class Record:
         value.
         """
         columns = self._columns()
-        R, N = len(self["seeds"]), len(self["t"])
-        table = [np.broadcast_to(c, (R, N)).ravel().tolist() for c in columns.values()]
+        shape = np.broadcast_shapes(*(c.shape for c in columns.values()))
+        table = [np.broadcast_to(c, shape).ravel().tolist() for c in columns.values()]
         rows = [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
         return list(columns), rows
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        columns: dict[str, NDArray[Any]] = {
-            "seed": self["seeds"][:, None],
-            "t": self["t"][None, :],
-            "lag": self.lag[None, :],
-        }
+        """Arrays that broadcast to (R, N), or with layers or directions (R, of those, N)."""
+        if self.config.get("layers", 1) > 1:
+            return self._by_layer()
+        if "backward_t" in self.arrays:
+            return self._by_direction()
+        return self._index(self["t"]) | self._of_steps("")
+
+    def _index(self, t: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        lag = self.config["seq_len"] - t
+        return {"seed": self["seeds"][:, None], "t": t[None, :], "lag": lag[None, :]}
+
+    def _of_steps(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """(R, N) each."""
+        columns = {}
         for part in self.names["parts"]:
             for name in (f"grad_norm_{part}", f"log10_grad_norm_{part}"):
-                columns[name] = self[name]
-        columns["log10_weight_grad_norm"] = self["log10_weight_grad_norm"]
+                columns[name] = self[prefix + name]
+        columns["log10_weight_grad_norm"] = self[f"{prefix}log10_weight_grad_norm"]
         if "step_singular_values" in self.arrays:
-            columns["sigma_max"] = self["step_singular_values"][..., 0].max(axis=-1)
-            columns["sigma_min"] = self["step_sigma_min"].min(axis=-1)
-        columns["saturation"] = self["gate_saturation"].mean(axis=-1)
+            columns["sigma_max"] = self[f"{prefix}step_singular_values"][..., 0].max(axis=-1)
+            columns["sigma_min"] = self[f"{prefix}step_sigma_min"].min(axis=-1)
+        saturation = self[f"{prefix}gate_saturation"]
+        columns["saturation"] = saturation.sum(axis=-1) / max(saturation.shape[-1], 1)
         if (self.config["clip"] or {}).get("by") == "step_norm":
-            columns["clip_scale"] = self["clip_scale"]
+            columns["clip_scale"] = self[f"{prefix}clip_scale"]
         return columns
+
+    def _by_layer(self) -> dict[str, NDArray[Any]]:
+        """(R, layers, N): norms of each layer; what is of the whole stack stands in every row."""
+        layers = self.config["layers"]
+        columns = {name: a[:, None] for name, a in self._index(self["t"]).items()}
+        columns["layer"] = np.arange(layers)[None, :, None]
+        whole = {name: a[:, None] for name, a in self._of_steps("").items()}
+        own = {name: self[f"layer_{name}"].swapaxes(1, 2) for name in whole if self._layered(name)}
+        split = self["gate_saturation"].reshape(*self["gate_saturation"].shape[:2], layers, -1)
+        own["saturation"] = split.mean(axis=-1).swapaxes(1, 2)
+        return columns | {n: a for n, a in whole.items() if "_total" not in n} | own
+
+    def _layered(self, name: str) -> bool:
+        return f"layer_{name}" in self.arrays
+
+    def _by_direction(self) -> dict[str, NDArray[Any]]:
+        """(R, 2, N): the forward direction's rows, then the backward direction's."""
+        steps = np.stack((self["t"], self["backward_t"]))
+        lag = np.abs(steps - np.array([[self.config["seq_len"]], [1]]))
+        columns: dict[str, NDArray[Any]] = {
+            "seed": self["seeds"][:, None, None],
+            "t": steps[None],
+            "lag": lag[None],
+            "direction": np.array(["forward", "backward"])[None, :, None],
+        }
+        both = self._of_steps(""), self._of_steps("backward_")
+        return columns | {name: np.stack((both[0][name], both[1][name]), 1) for name in both[0]}
 
     def to_bytes(self) -> bytes:
         """The npz file: the same bytes for the same record."""

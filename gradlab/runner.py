@@ -6,20 +6,22 @@ together as far as memory allows; a member's bits do not depend on which others 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 
 from gradlab import __version__
 from gradlab.analysis.growth import slopes
-from gradlab.analysis.summary import Facts, summarize
-from gradlab.cells import CELLS
-from gradlab.ensemble import Member, compute
+from gradlab.analysis.summary import Facts, brief, summarize
+from gradlab.drawn import Member
+from gradlab.ensemble import compute
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
-from gradlab.plan import Spec
 from gradlab.record import Record
+from gradlab.spec import Spec
+
+BACK = "backward_"  # arrays of the second direction
 
 Progress = Callable[[float], None]  # the share of the work that is done, 0 to 1
 
@@ -31,14 +33,14 @@ def run(spec: Spec, progress: Progress | None = None) -> Record:
 
 def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Record]:
     """The records of experiments that share shapes (equal `Spec.shape`), computed together."""
-    first, cell = specs[0], CELLS[specs[0].cell]
+    first = specs[0]
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
-    chunk, every = memory_plan(cell, first, len(members))
+    chunk, every = memory_plan(first, len(members))
     chunks = [members[start : start + chunk] for start in range(0, len(members), chunk)]
-    tick = _ticker(progress, len(chunks) * 2 * -(-first.T // (every or first.T)))
+    tick = _ticker(progress, len(chunks) * 2 * -(-first.steps // (every or first.steps)))
     pieces: list[list[dict[str, Array]]] = [[] for _ in specs]
     for some in chunks:
-        arrays, names = compute(cell, some, every, tick)
+        arrays, names = compute(some, every, tick)
         for index, group in groupby(range(len(some)), key=lambda k: some[k].index):
             rows = list(group)
             part = slice(rows[0], rows[-1] + 1)
@@ -48,25 +50,57 @@ def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Re
 
 def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str]]) -> Record:
     """One experiment's record from the pieces of its members' arrays."""
-    arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows}
+    stride = spec.topology.stride
+    arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows * stride}
     arrays |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    facts = _facts(spec, names)
-    travelled = spec.rows <= facts.last
-    curves, lag = arrays["log10_grad_norm_h"][:, travelled], facts.last - spec.rows[travelled]
-    arrays["growth_rate"], arrays["growth_rate_error"] = slopes(curves, lag)
-    return Record(spec.config, summarize(arrays, facts), names, arrays, spec.identity, __version__)
+    if "log10_lag_norm" in arrays:
+        arrays["lag_split_lag"] = np.arange(arrays["log10_lag_norm"].shape[1]) * stride
+    facts = {name: _facts(spec, names, entries) for name, entries in spec.entries.items()}
+    arrays |= _rates(arrays, arrays["t"], facts["forward"])
+    summary = summarize(arrays, facts["forward"])
+    if "backward" in facts:
+        own = {k.removeprefix(BACK): a for k, a in arrays.items() if k.startswith(BACK)}
+        shared = {k: a for k, a in arrays.items() if not k.startswith(BACK)} | own
+        shared |= _rates(shared, arrays["t"], facts["backward"])
+        arrays |= {BACK + "t": spec.T + 1 - arrays["t"]}
+        arrays |= {BACK + k: shared[k] for k in ("growth_rate", "growth_rate_error")}
+        both = {"forward": summary, "backward": summarize(shared, facts["backward"])}
+        summary |= {"directions": {name: brief(one) for name, one in both.items()}}
+    return Record(spec.config, summary, names, arrays, spec.identity, __version__)
 
 
-def _facts(spec: Spec, names: dict[str, list[str]]) -> Facts:
-    cell = CELLS[spec.cell]
+def _rates(arrays: Mapping[str, Array], t: Array, facts: Facts) -> dict[str, Array]:
+    """Growth rate and its error of every member, over the steps that the gradient travels."""
+    travelled = facts.travelled(t)
+    curves, lag = arrays["log10_grad_norm_h"][:, travelled], facts.last - t[travelled]
+    rate, error = slopes(curves, lag)
+    return {"growth_rate": rate, "growth_rate_error": error}
+
+
+def _facts(spec: Spec, names: dict[str, list[str]], entries: tuple[int, ...]) -> Facts:
+    cell, stride, cut = spec.network, spec.topology.stride, spec.truncate
     return Facts(
-        last=max(spec.loss_steps),
-        entries=len(spec.loss_steps),
-        parts=cell.GATES,
+        first=_reached(spec) * stride,
+        last=max(entries) * stride,
+        entries=len(entries),
+        parts=tuple(names["recurrent"]),
         readings=tuple(names["gates"]),
         max_slope=cell.max_slope(cell.Options(**spec.options)),
         clip=spec.clip,
+        truncate=cut and (cut.steps * stride, cut.mode),
+        loss=spec.loss,
     )
+
+
+def _reached(spec: Spec) -> int:
+    """The first step of the network that a gradient reaches. Where several terms enter, a cut of
+    one is not the end of all.
+    """
+    if spec.truncate is None or len(spec.loss_steps) > 1:
+        return 0
+    (last,), (k, mode) = spec.loss_steps, spec.truncate
+    cut = last - k if mode == "sliding" else (last - 1) // k * k
+    return cut + 1 if cut > 0 else 0
 
 
 def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "nonlinearity", "draws"),
-    ("cells", "initial", "inputs", "given", "weights"),
+    ("cells", "networks", "initial", "inputs", "given", "weights"),
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("plan", "points"),
-    ("runner", "ensemble", "memory", "work"),
+    ("spec", "plan", "points"),
+    ("runner", "drawn", "ensemble", "recorded", "memory", "work"),
     (
         "store",
         "rename",

@@ -105,7 +105,7 @@ def test_a_seed_is_the_same_in_any_company(cell: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(memory, "MEMORY", 1)
     single = gradlab.run({"cell": cell, **SMALL, "seeds": [0, 1, 2], "checkpoint": "none"})
     for name, array in whole.arrays.items():
-        if name != "t":
+        if name not in {"t", "lag_split_lag"}:
             np.testing.assert_array_equal(turned[name], array[[2, 0, 1]], err_msg=name)
             np.testing.assert_array_equal(marked[name], array, err_msg=name)
             np.testing.assert_array_equal(single[name], array, err_msg=name)

@@ -20,6 +20,9 @@ from gradlab.nonlinearity import Array
 
 HUNDREDFOLD = 2.0  # in log10: the horizon is where 1 % is left, or 100 times as much
 
+NEAR = 0.1  # a factor is near 0 or 1 within this distance
+BASICALLY = 0.9  # the share of factors near 0 or 1 that makes them "basically 0 or 1"
+
 Arrays = Mapping[str, Array]
 
 
@@ -27,23 +30,35 @@ Arrays = Mapping[str, Array]
 class Facts:
     """What the summary needs to know of the experiment beside its arrays."""
 
-    last: int  # the last step where the gradient enters: how far it travels
+    first: int  # the first step that it reaches: 0, or where it is cut
+    last: int  # the last step where the gradient enters
     entries: int  # at how many steps it enters
     parts: tuple[str, ...]  # gates of which the recurrent matrix consists
     readings: tuple[str, ...]  # gates and activations that were read
     max_slope: float | None  # gamma, for cells with a textbook bound
     clip: tuple[float, str] | None
+    truncate: tuple[int, str] | None
+    loss: str
+
+    def travelled(self, t: Array) -> Array:
+        """Which of the steps t the gradient reaches."""
+        return (t >= self.first) & (t <= self.last)
+
+    @property
+    def distance(self) -> int:
+        """How many steps it travels."""
+        return max(self.last - self.first, 1)
 
 
 def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
     """summary.json without schema, identity and version."""
     alive = arrays["overflow_step"] == 0
-    travelled = arrays["t"] <= facts.last
+    travelled = facts.travelled(arrays["t"])
     curves = arrays["log10_grad_norm_h"][:, travelled]
     lag = facts.last - arrays["t"][travelled]
     zero = bool(np.isneginf(arrays["growth_rate"]).any())
     rate = _rate(arrays, curves.shape[1])
-    verdict = _verdict(rate, zero, facts.last)
+    verdict = _verdict(rate, zero, facts.distance)
     curve = mean_curve(curves[alive])
     sigma_max, radius = (
         _largest(arrays, "weight_singular_values"),
@@ -65,6 +80,10 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "sigma_max_by_gate": _by_gate(arrays, "weight_singular_values", facts.parts),
         "spectral_radius": _mean(radius),
         "spectral_radius_by_gate": _by_gate(arrays, "weight_spectral_radius", facts.parts),
+        "memory_horizon": _median_of(arrays, "memory_horizon", alive),
+        "truncation": _truncation(arrays, facts, alive),
+        "loss": _median_of(arrays, "loss", alive),
+        "factor": _factor(arrays),
         "gates": _gates(arrays, facts.readings, alive),
         "log10_parameter_grad_norm": _median(arrays["log10_clip_norm"][alive]),
         "clip": _clip(arrays, facts, alive),
@@ -74,6 +93,11 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "caveats": [c.value for c in _caveats(arrays, facts, verdict, theory, curves[alive])],
         "reasons": _reasons(arrays, zero),
     }
+
+
+def brief(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of one of several directions."""
+    return {key: summary[key] for key in ("verdict", "growth_rate", "horizon", "log10_remaining")}
 
 
 def _rate(arrays: Arrays, points: int) -> Spread | None:
@@ -120,6 +144,7 @@ def _caveats(
         and radius.min() > 1,
         Caveat.SEVERAL_STEPS: facts.entries > 1,
         Caveat.STEP_CLIP: facts.clip is not None and facts.clip[1] == "step_norm",
+        Caveat.TRUNCATED: facts.truncate is not None,
         Caveat.ONE_SEED: len(arrays["growth_rate"]) == 1,
         Caveat.MEAN_AND_MEDIAN: _skewed(curves),
     }
@@ -199,6 +224,40 @@ def _clip(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:
     acted = _mean((rate < 1).astype(float))
     clipped = _median(arrays["clipped_norm"][alive])
     return out | {"rate": _median(np.minimum(rate, 1)), "clipped_norm": clipped, "acted": acted}
+
+
+def _truncation(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:
+    """What is lost of the gradient of the recurrent weights: relative norm, and the cosine between
+    the truncated and the whole one. Medians over seeds.
+    """
+    if facts.truncate is None:
+        return None
+    steps, mode = facts.truncate
+    return {
+        "steps": steps,
+        "mode": mode,
+        "lost": _median_of(arrays, "truncation_lost", alive),
+        "cosine": _median_of(arrays, "truncation_cosine", alive),
+    }
+
+
+def _factor(arrays: Arrays) -> dict[str, Any] | None:
+    """How many of the factors tanh'(v) f of a cell with a diagonal Jacobian are near 0 or 1."""
+    if "factor_histogram" not in arrays or not arrays["factor_histogram"].any():
+        return None
+    counts = arrays["factor_histogram"].sum(axis=0)
+    edge = round(NEAR * len(counts))
+    low, high = counts[:edge].sum() / counts.sum(), counts[-edge:].sum() / counts.sum()
+    return {
+        "near_zero": float(low),
+        "near_one": float(high),
+        "between": float(1 - low - high),
+        "claim": "holds" if low + high >= BASICALLY else "does not hold",
+    }
+
+
+def _median_of(arrays: Arrays, name: str, alive: Array) -> float | None:
+    return _median(arrays[name][alive]) if name in arrays else None
 
 
 def _mean(values: Array | None) -> float | None:

@@ -57,6 +57,10 @@ class Caveat(Enum):
         "the decay of one dependency."
     )
     STEP_CLIP = "delta is clipped at every step: the growth rate is that of the clipped recurrence."
+    TRUNCATED = (
+        "Backpropagation is truncated: what lies further back than the cut gets no gradient, "
+        "whatever the recurrence would carry."
+    )
     OVERFLOW = "The forward pass overflowed for at least one seed: those seeds have no gradient."
     MEAN_AND_MEDIAN = (
         "Mean and median over seeds of the norm that is left differ more than tenfold: a few seeds "

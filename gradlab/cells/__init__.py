@@ -11,6 +11,12 @@ from typing import cast
 from gradlab.cells import gru, linear, lstm, rnn
 from gradlab.cells.interface import Cell
 
+
+def find(name: str) -> Cell:
+    """The cell of that name."""
+    return CELLS[name]
+
+
 CELLS: dict[str, Cell] = {
     "linear": cast(Cell, linear),
     "rnn": cast(Cell, rnn),

@@ -39,7 +39,8 @@ def in_one_line(key: str, value: Any) -> str:
 def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     """A config as plain data, every key in its order; paths as in `dump`.
 
-    Weights come from a file or are drawn, so `init` has the keys of the one that holds.
+    Weights come from a file or are drawn, a gradient is given or comes from an output layer: `init`
+    and `loss` have the keys of the one that holds.
     """
     data = config.model_dump(mode="json")
     from_file = config.init.file is not None
@@ -48,6 +49,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
         for key, value in data["init"].items()
         if (key in {"file", "prefix"}) == from_file
     }
+    others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
+    data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}
     for section, key in PATHS:
         if folder is not None and key in data[section]:
             data[section][key] = relative(data[section][key], folder)

@@ -5,13 +5,23 @@ The order of the fields is the order of the documentation and of the resolved co
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from gradlab.config.fields import SEEDS, Count, Name, NotNegative, Seed, Size, refused, size_or
+from gradlab.config.fields import (
+    SEEDS,
+    Count,
+    Flag,
+    Name,
+    NotNegative,
+    Seed,
+    Size,
+    refused,
+    size_or,
+)
 from gradlab.config.kinds import Kind, Normal, Zeros
-from gradlab.config.sections import Clip, Figures, Init, Loss, Section, Spectrum
+from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Section, Spectrum, Truncate
 from gradlab.config.shorthand import ChosenKind, short
 
 
@@ -26,6 +36,24 @@ class Config(Section):
         ChosenKind("cell"),
         Field(description="Kind of cell, or {type: KIND, ...the cell's own options}."),
     ]
+    layers: Annotated[
+        Size, Field(description="How many layers of the cell lie on top of each other.")
+    ] = 1
+    tied: Annotated[
+        Flag,
+        Field(description="Same weights at every step; false: a deep feed-forward net, T layers."),
+    ] = True
+    residual: Annotated[
+        Flag,
+        Field(description="Adds the input of a layer to its output; of one layer, that of a step."),
+    ] = False
+    block: Annotated[
+        Size | None,
+        Field(description="With residual: the skip goes around so many steps, inside the last."),
+    ] = None
+    bidirectional: Annotated[
+        Flag, Field(description="A second set of weights runs from the last step to the first.")
+    ] = False
     hidden_size: Annotated[
         Size | None, Field(description="Hidden units H; default 64, or what the weights file has.")
     ] = None
@@ -43,7 +71,13 @@ class Config(Section):
             description="How weights and biases are drawn; a name alone is of the recurrent ones."
         ),
     ] = Init()
-    seq_len: Annotated[Size, Field(description="Steps T of a sequence.")] = 100
+    seq_len: Annotated[Size, Field(description="Steps T of a sequence.", validate_default=True)] = (
+        100
+    )
+    encoder_decoder: Annotated[
+        Phases | None,
+        Field(description="Two sets of weights in a chain: {encoder: T1, decoder: T2}."),
+    ] = None
     batch_size: Annotated[Size, Field(description="Sequences B in a batch.")] = 16
     inputs: Annotated[Kind, ChosenKind("inputs"), Field(description="What the inputs x_t are.")] = (
         Normal()
@@ -61,6 +95,15 @@ class Config(Section):
         short("clip", Clip),
         Field(description="Gradient clipping: a threshold, {threshold: ..., by: ...}, or none."),
     ] = None
+    truncate: Annotated[
+        Truncate | None,
+        short("truncate", Truncate),
+        Field(description="Truncated BPTT: after so many steps the gradient is cut."),
+    ] = None
+    lag_split: Annotated[
+        Literal["auto", "all", "none"],
+        Field(description="Split of the weights' gradient by lag; auto: if not too long."),
+    ] = "auto"
     checkpoint: Annotated[
         Literal["auto", "none"] | Size,
         size_or("auto", "none"),
@@ -97,7 +140,72 @@ class Config(Section):
         """The seeds one by one."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
+    @model_validator(mode="before")
+    @classmethod
+    def _phases_set_the_length(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "seq_len" in data:
+            return data
+        phases = data.get("encoder_decoder")
+        steps = list(phases.values()) if isinstance(phases, dict) else []
+        known = len(steps) == 2 and all(type(n) in (int, float) for n in steps)
+        return {**data, "seq_len": sum(steps)} if known else data
+
     # A value that did not pass is absent from info.data: then its own problem is enough.
+
+    @field_validator("tied")
+    @classmethod
+    def _fresh_weights_for_one_layer(cls, tied: bool, info: ValidationInfo) -> bool:
+        if not tied and info.data.get("layers", 1) > 1:
+            why = "is false, which makes every step a layer: remove layers"
+            raise refused(why)
+        return tied
+
+    @field_validator("block")
+    @classmethod
+    def _block_has_a_skip(cls, block: int | None, info: ValidationInfo) -> int | None:
+        if block is not None and info.data.get("layers", 1) > 1:
+            raise refused("is about residual blocks of steps; with layers, remove it")
+        if block is not None and info.data.get("residual") is False:
+            raise refused("is the length of a residual block: add residual: true")
+        return block
+
+    @field_validator("bidirectional")
+    @classmethod
+    def _both_directions(cls, both: bool, info: ValidationInfo) -> bool:
+        if both and info.data.get("layers", 1) > 1:
+            raise refused("is for one layer so far; remove layers")
+        if both and info.data.get("tied") is False:
+            raise refused("needs weights that are the same at every step; remove tied: false")
+        return both
+
+    @field_validator("seq_len")
+    @classmethod
+    def _whole_blocks(cls, T: int, info: ValidationInfo) -> int:
+        block = info.data.get("block") or 1
+        if T % block:
+            raise refused(f"is {T}, which is no multiple of block, {block}")
+        return T
+
+    @field_validator("encoder_decoder")
+    @classmethod
+    def _one_chain(cls, phases: Phases | None, info: ValidationInfo) -> Phases | None:
+        if phases is None:
+            return None
+        T = info.data.get("seq_len", phases.steps)
+        if phases.steps != T:
+            why = f"has {phases.encoder} + {phases.decoder} steps, but seq_len is {T}; remove it"
+            raise refused(why)
+        for key, plain in (("tied", True), ("bidirectional", False), ("block", None)):
+            if info.data.get(key, plain) != plain:
+                raise refused(f"is a chain of two sets of weights; remove {key}")
+        return phases
+
+    @field_validator("truncate")
+    @classmethod
+    def _one_way_back(cls, truncate: Truncate | None, info: ValidationInfo) -> Truncate | None:
+        if truncate is not None and info.data.get("bidirectional"):
+            raise refused("has no meaning where the sequence is read from both ends; remove it")
+        return truncate
 
     @field_validator("loss")
     @classmethod
@@ -106,6 +214,10 @@ class Config(Section):
         beyond = [t for t in loss.at if last and t > last] if isinstance(loss.at, tuple) else []
         if beyond:
             raise refused(f"has step {beyond[0]}, but the last step (seq_len) is {last}", "at")
+        block = info.data.get("block") or 1
+        within = [t for t in loss.at if t % block] if isinstance(loss.at, tuple) else []
+        if within:
+            raise refused(f"has step {within[0]}, which is not the end of a block ({block})", "at")
         return loss
 
     @field_validator("spectrum")

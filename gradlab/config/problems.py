@@ -12,14 +12,16 @@ from pydantic_core import ErrorDetails
 
 from gradlab.config.kinds import KINDS
 from gradlab.config.models import Config
-from gradlab.config.sections import Clip, Figures, Init, Loss, Spectrum
+from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Spectrum, Truncate
 from gradlab.config.shorthand import NONE
 from gradlab.errors import Key, Problem
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "init": Init,
     "loss": Loss,
+    "encoder_decoder": Phases,
     "clip": Clip,
+    "truncate": Truncate,
     "spectrum": Spectrum,
     "figures": Figures,
 }
@@ -145,6 +147,8 @@ def _refused(fault: _Fault) -> str:
 
 def _no_section(fault: _Fault) -> str:
     forms = "a mapping or none" if fault.key[0] in NONE else "a name or a mapping"
+    if fault.key[0] == "encoder_decoder":
+        forms = "a mapping with encoder and decoder"
     return _must_be(forms)(fault)
 
 

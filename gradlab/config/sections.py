@@ -83,6 +83,47 @@ class Loss(Section):
         steps_or("last", "all"),
         Field(description="The steps where it enters: last, all, or a list of steps from 1."),
     ] = "last"
+    targets: Annotated[
+        Literal["random", "shifted"],
+        Field(description="Of mse, cross_entropy: drawn at random, or the next input."),
+    ] = "random"
+    outputs: Annotated[
+        Size | None,
+        Field(description="Of mse, cross_entropy: outputs of V; absent, input_size."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _options_of_its_type(self) -> Self:
+        others = {"targets", "outputs"} if self.type == "upstream" else {"value"}
+        for key in sorted(self.model_fields_set & others):
+            if getattr(self, key) is not None:
+                raise refused(f"is no option of the loss {self.type}; remove it", key)
+        return self
+
+
+class Phases(Section):
+    """An encoder and a decoder."""
+
+    encoder: Annotated[Size, Field(description="Steps with the encoder's weights.")]
+    decoder: Annotated[Size, Field(description="Steps with the decoder's weights, after them.")]
+
+    @property
+    def steps(self) -> int:
+        """Of both."""
+        return self.encoder + self.decoder
+
+
+class Truncate(Section):
+    """Truncated backpropagation through time."""
+
+    steps: Annotated[Size, Field(description="k: how many steps the gradient travels back.")]
+    mode: Annotated[
+        Literal["sliding", "chunked"],
+        Field(
+            description="sliding: every loss term reaches k steps back; chunked: the state is "
+            "detached every k steps, as in training."
+        ),
+    ] = "sliding"
 
 
 class Clip(Section):

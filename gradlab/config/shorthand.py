@@ -23,8 +23,14 @@ MAIN = {
     "initial_state": "type",
     "loss": "type",
     "clip": "threshold",
+    "truncate": "steps",
 }
-NONE: dict[str, Any] = {"clip": None, "spectrum": {"step": False}, "figures": {"formats": []}}
+NONE: dict[str, Any] = {
+    "clip": None,
+    "truncate": None,
+    "spectrum": {"step": False},
+    "figures": {"formats": []},
+}
 USUAL = {"inputs": "normal", "initial_state": "zeros"}  # the type where only options are given
 
 

@@ -21,9 +21,11 @@ NOT_SWEPT = {
 }
 
 # Validation looks at one section at a time, except for these rules of Config's validators:
-# loss.at must be within seq_len, spectrum.sequences within batch_size. A test fails when Config
-# gets a validator that is not one of these.
-TOGETHER = {"seq_len": "loss", "batch_size": "spectrum"}
+# loss.at must be within seq_len, spectrum.sequences within batch_size, and what makes a network of
+# the cell must go together, with the length and with truncation. A test fails when Config gets a
+# validator that is not one of these.
+NETWORK = ("layers", "tied", "residual", "block", "bidirectional", "encoder_decoder", "truncate")
+TOGETHER = {"seq_len": "loss", "batch_size": "spectrum"} | dict.fromkeys(NETWORK, "loss")
 
 # Numbers that no rule compares with another key: within their section it matters that they are
 # given (init.bias beside init.file), but not which value they have. What is not named here is

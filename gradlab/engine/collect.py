@@ -117,12 +117,16 @@ def backpropagate(
 
 
 def parameter_gradients(
-    trajectory: Trajectory, loss: Loss, shapes: dict[str, Shape], sets: int
+    trajectory: Trajectory,
+    loss: Loss,
+    shapes: dict[str, Shape],
+    sets: int,
+    clip: StepClip | None = None,
 ) -> dict[str, Scaled]:
     """dL/d(tensor) alone, of the whole sequence."""
     R = trajectory.marks.shape[1]
     total = ParameterGradients(shapes, R, trajectory.marks.dtype, sets)
-    for block in sweep(trajectory, loss):
+    for block in sweep(trajectory, loss, clip):
         n = len(block.cotangents.exponent)
         own = trajectory.weights.sets(np.arange(block.t0, block.t0 + n) + 1)
         total.add(block_shares(trajectory.cell, block), block.cotangents.exponent, own)
@@ -216,7 +220,7 @@ def _record_steps(
         if part in out.layer_norms:
             _put(out.layer_norms[part], at, _framed(_norms(total, wanted.layers), exponent))
     each = [share_norms(shares, tensors, frame, k) for tensors in wanted.weights]
-    _put(out.weight_norm, at, each[0] if len(each) == 1 else hypot(each))
+    _put(out.weight_norm, at, each[0] if len(each) == 1 else _all_layers(each))
     if out.layer_weight_norm is not None:
         stacked = Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
         _put(out.layer_weight_norm, at, stacked)
@@ -230,6 +234,13 @@ def _record_steps(
             out.step_singular_values[row] = step_singular_values(
                 cell, p, type(local)(*fields), out.step_singular_values.shape[2]
             )
+
+
+def _all_layers(each: list[Scaled]) -> Scaled:
+    """The norm of norms (n, R)."""
+    flat = hypot([Scaled(norms.mantissa.ravel(), norms.exponent.ravel()) for norms in each])
+    shape = each[0].mantissa.shape
+    return Scaled(flat.mantissa.reshape(shape), flat.exponent.reshape(shape))
 
 
 def _framed(mantissa: Array, exponent: NDArray[np.int64]) -> Scaled:

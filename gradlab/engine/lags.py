@@ -116,34 +116,44 @@ def lag_split(
     entries: Sequence[int],
     tensors: Mapping[str, Shape],
     full: Mapping[str, Scaled],
+    sets: int = 1,
 ) -> LagSplit:
     """Split the gradient of some tensors (name -> shape), whose full gradient is given, by lag."""
     whole, R = _Whole(trajectory), trajectory.marks.shape[1]
     target = {name: full[name] for name in tensors}
-    size = hypot([norm(g) for g in target.values()])
     partial: dict[str, Scaled] | None = None
     norms, remainders, cosines = [], [], []
     for lag in _by_lag(whole, loss, entries, trajectory.T):
-        term = _gradient(whole, lag, tensors, R)
-        norms.append(hypot([norm(g) for g in term.values()]))
-        partial = term if partial is None else {n: add(partial[n], term[n]) for n in term}
-        rest = hypot([norm(add(target[n], _negative(partial[n]))) for n in term])
-        remainders.append(_ratio(rest, size))
-        cosines.append(_cosine(partial, target, size))
-    remainder = np.stack(remainders)
-    reached = remainder <= HORIZON
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            term = _gradient(whole, lag, tensors, R, sets)
+            norms.append(hypot([norm(g) for g in term.values()]))
+            partial = term if partial is None else {n: add(partial[n], term[n]) for n in term}
+            remainder, cosine = deviation(partial, target)
+        remainders.append(remainder)
+        cosines.append(cosine)
+    left = np.stack(remainders)
+    reached = left <= HORIZON
     horizon = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1.0, np.nan)
     stacked = Scaled(np.stack([n.mantissa for n in norms]), np.stack([n.exponent for n in norms]))
-    return LagSplit(stacked, remainder, np.stack(cosines), horizon)
+    return LagSplit(stacked, left, np.stack(cosines), horizon)
 
 
-def _gradient(whole: _Whole, lag: Lag, tensors: Mapping[str, Shape], R: int) -> dict[str, Scaled]:
+def _gradient(
+    whole: _Whole, lag: Lag, tensors: Mapping[str, Shape], R: int, sets: int
+) -> dict[str, Scaled]:
     """A_tau of every tensor."""
     trajectory = whole.trajectory
-    sum_of = ParameterGradients(tensors, R, lag.delta.mantissa.dtype)
+    sum_of = ParameterGradients(tensors, R, lag.delta.mantissa.dtype, sets)
     shares = trajectory.cell.shares(lag.cotangents.mantissa, *whole.part(lag.steps))
     sum_of.add(shares, lag.cotangents.exponent, trajectory.weights.sets(lag.steps))
     return sum_of.total
+
+
+def deviation(part: Mapping[str, Scaled], full: Mapping[str, Scaled]) -> tuple[Array, Array]:
+    """||full - part|| / ||full|| and the cosine between the two, of gradients by tensor: (R,)."""
+    size = hypot([norm(g) for g in full.values()])
+    rest = hypot([norm(add(full[name], _negative(part[name]))) for name in full])
+    return _ratio(rest, size), _cosine(part, full, size)
 
 
 def _negative(a: Scaled) -> Scaled:
@@ -182,9 +192,10 @@ def sliding(
     T = trajectory.T
     total = Scaled(np.zeros((T + 1, R, D, B), trajectory.marks.dtype), np.zeros((T + 1, R), int))
     for tau, lag in enumerate(_by_lag(whole, loss, entries, reach)):
-        _collect(total, lag.steps, lag.delta)
-        if lag.steps[0] == 1 and tau + 1 < reach:
-            _collect(total, lag.steps[:1] - 1, Scaled(lag.pulled[:1], lag.delta.exponent[:1]))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            _collect(total, lag.steps, lag.delta)
+            if lag.steps[0] == 1 and tau + 1 < reach:
+                _collect(total, lag.steps[:1] - 1, Scaled(lag.pulled[:1], lag.delta.exponent[:1]))
     for t0 in range((T - 1) // BLOCK * BLOCK, -1, -BLOCK):
         yield _block(whole, total, t0, min(BLOCK, T - t0))
 

@@ -27,8 +27,8 @@ def step_singular_values(cell: Cell, p: Any, local: Any, sequences: int) -> Arra
     return values
 
 
-def weight_spectrum(cell: Cell, weight_hh: Array) -> tuple[Array, Array]:
+def weight_spectrum(gates: int, weight_hh: Array) -> tuple[Array, Array]:
     """Singular values (R, gates, H) and spectral radius (R, gates) of each recurrent block."""
     R, _, H = weight_hh.shape
-    gates = weight_hh.reshape(R, len(cell.GATES), H, H)
-    return np.linalg.svd(gates, compute_uv=False), np.abs(np.linalg.eigvals(gates)).max(axis=-1)
+    blocks = weight_hh.reshape(R, gates, H, H)
+    return np.linalg.svd(blocks, compute_uv=False), np.abs(np.linalg.eigvals(blocks)).max(axis=-1)

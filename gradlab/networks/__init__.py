@@ -11,10 +11,12 @@ What changes from step to step is no network of its own but a schedule of weight
 
 from __future__ import annotations
 
+from gradlab.cells.affine import blocks
 from gradlab.cells.interface import Cell
 from gradlab.networks.skipped import Skipped
 from gradlab.networks.skipped_block import SkippedBlock
 from gradlab.networks.stacked import Stacked
+from gradlab.nonlinearity import Array
 
 
 def network(cell: Cell, layers: int, residual: bool, block: int | None, tied: bool, H: int) -> Cell:
@@ -33,3 +35,13 @@ def suffixes(layers: int, block: int | None, tied: bool) -> tuple[str, ...]:
     if block is not None and not tied:
         return tuple(f"_b{k}" for k in range(block))
     return ("",)
+
+
+def entering(cell: Cell, dh: Array) -> Array:
+    """The rows of dL/ds_t that a gradient dh (..., H, B) at the network's output gives."""
+    return cell.enter(dh) if isinstance(cell, Stacked) else dh
+
+
+def output(cell: Cell, s: Array) -> Array:
+    """The network's output (..., H, B) in its states (..., D, B)."""
+    return cell.output(s) if isinstance(cell, Stacked) else blocks(s, len(cell.STATE))[0]

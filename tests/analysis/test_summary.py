@@ -102,6 +102,10 @@ CAVEATS: dict[Caveat, tuple[dict[str, Any], dict[str, Any]]] = {
         {"cell": "rnn", "clip": {"threshold": 1.0, "by": "step_norm"}},
         {"cell": "rnn", "clip": {"threshold": 1.0, "by": "value"}},
     ),
+    Caveat.TRUNCATED: (
+        {"cell": "rnn", "truncate": 60},
+        {"cell": "rnn", "lag_split": "all"},
+    ),
     Caveat.OVERFLOW: (OVERFLOWS, {**OVERFLOWS, "inputs": "zeros"}),
     Caveat.MEAN_AND_MEDIAN: (
         {"cell": "linear", "init": "randn", "seeds": 9, **QUIET},

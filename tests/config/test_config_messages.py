@@ -90,7 +90,7 @@ BELOW_CELL = [
         "initial_state: {type: normal, std: .inf}",
         ["2:31: initial_state.std must be a finite number, not inf"],
     ),
-    ("loss: mse", ["2:1: unknown loss 'mse'; known: ..."]),
+    ("loss: mes", ["2:1: unknown loss 'mes' (did you mean 'mse'?); known: ..."]),
     ("loss: {value: one}", ["2:8: loss.value must be ones, normal or unit, not 'one'"]),
     ("loss: {at: [1, 101]}", ["2:8: loss.at has step 101, but the last step (seq_len) is 100"]),
     ("loss: {at: [1, 1]}", ["2:8: loss.at holds 1 more than once; remove the repetition"]),

@@ -36,7 +36,7 @@ LINES = [
     ("weigth_scale: [1]", "unknown key 'weigth_scale' (did you mean 'weight_scale'?)"),
     ("init.bais: [1]", "unknown key 'init.bais' (did you mean 'bias'?)"),
     ("cell.activaton: [1]", "unknown key 'cell.activaton' (did you mean 'activation'?)"),
-    ("loss.xyz: [1]", "unknown key 'loss.xyz'; known here: type, value, at"),
+    ("loss.xyz: [1]", "unknown key 'loss.xyz'; known here: type, value, at, targets, outputs"),
     ("seq_len.x: [1]", "'seq_len' is not a section, so it has no key 'x'"),
     ("init.bias.x: [1]", "'init.bias' is not a section, so it has no key 'x'"),
     ("name: [a]", "'name' cannot be swept: it names the results, so all points share it"),
@@ -346,8 +346,17 @@ def test_a_million_points_are_checked_by_the_values_of_each_axis(
 def test_the_rules_across_keys_are_those_that_the_check_knows() -> None:
     """A new validator of Config must be told to gradlab.config.swept: in TOGETHER or not."""
     rules = Config.__pydantic_decorators__
-    assert set(rules.field_validators) == {"_loss_within_sequence", "_spectrum_within_batch"}
-    assert set(rules.model_validators) == set()
+    assert set(rules.field_validators) == {
+        "_loss_within_sequence",
+        "_spectrum_within_batch",
+        "_fresh_weights_for_one_layer",
+        "_block_has_a_skip",
+        "_both_directions",
+        "_whole_blocks",
+        "_one_chain",
+        "_one_way_back",
+    }
+    assert set(rules.model_validators) == {"_phases_set_the_length"}
 
 
 VALUES: dict[str, list[Any]] = {

@@ -118,13 +118,13 @@ def test_textbook_in_whole_numbers(scale: float) -> None:
 def test_textbook_spectrum() -> None:
     for case in TEXTBOOK:
         W = np.array(case["Wh"]).T
-        sigma, radius = weight_spectrum(CELLS["linear"], W[None])
+        sigma, radius = weight_spectrum(1, W[None])
         assert sigma.shape == (1, 1, 3) and radius.shape == (1, 1)
         assert np.allclose(sigma[0, 0], case["sigma"], rtol=1e-13, atol=0)  # condition 15
         assert np.isclose(radius[0, 0], case["abs_eig_max"], rtol=1e-13, atol=0)
     assert (
         np.abs(
-            weight_spectrum(CELLS["linear"], np.array(TEXTBOOK[0]["Wh"])[None])[0]
+            weight_spectrum(1, np.array(TEXTBOOK[0]["Wh"])[None])[0]
             - [2.65942893, 0.61006697, 0.17776304]
         ).max()
         < 5e-9
@@ -133,7 +133,7 @@ def test_textbook_spectrum() -> None:
 
 def test_spectrum_of_packed_gates_is_gate_by_gate() -> None:
     Q = [g * rotation(4, seed) for seed, g in enumerate((0.5, 1.0, 2.0, 3.0))]
-    sigma, radius = weight_spectrum(CELLS["lstm"], np.concatenate(Q)[None])
+    sigma, radius = weight_spectrum(4, np.concatenate(Q)[None])
     # all singular values and all |eigenvalues| of g Q are g
     assert np.allclose(sigma[0], np.array([0.5, 1, 2, 3])[:, None], rtol=1e-14, atol=0)
     assert np.allclose(radius[0], [0.5, 1, 2, 3], rtol=1e-14, atol=0)
@@ -155,7 +155,7 @@ def test_jordan_block_grows_before_it_decays() -> None:
     for k in (0, 1, 2, 10, 100, 300):
         # all terms are positive, so rounding is at most a few eps a step: 300 * 3 eps = 2e-13
         assert abs(found[k] - jordan_norm(0.99, H, k)) < 1e-12 * found[k]
-    radius = weight_spectrum(CELLS["linear"], W[None])[1]
+    radius = weight_spectrum(1, W[None])[1]
     # the eigenvalue says decay; an eigenvalue of multiplicity 6 is only right to eps^(1/6)
     assert abs(radius.item() - 0.99) < 0.01
     peak = int(found.argmax())

@@ -21,7 +21,6 @@ import pytest
 from sweeping import TINY, ids, perform, planned, scales, table
 
 import gradlab
-from gradlab.cells import CELLS as KINDS
 from gradlab.config import sweep_from_mapping
 from gradlab.execute import Processes, Serial
 from gradlab.memory import memory_plan
@@ -107,7 +106,7 @@ def test_cutting_an_ensemble_for_memory_changes_no_bit(
     plan = planned({**base, "sweep": {"weight_scale": [0.5, 1.5, 1e30]}})
     spec = plan.tasks[0].points[0].spec
     monkeypatch.setattr("gradlab.memory.MEMORY", 2**16)
-    members, _ = memory_plan(KINDS[spec.cell], spec, 9)
+    members, _ = memory_plan(spec, 9)
     assert members % 3 and members < 9  # the cuts go through the middle of a point
     perform(plan, tmp_path)
     for scale, record in alone.items():

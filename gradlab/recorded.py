@@ -1,0 +1,125 @@
+"""What a backward pass yielded as the arrays of a record: (R, N, ...), (R, ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from gradlab.cells import find
+from gradlab.drawn import Member, Tensors
+from gradlab.engine import clip as clipping
+from gradlab.engine.collect import Gradients
+from gradlab.engine.lags import LagSplit, deviation
+from gradlab.engine.scaled import Scaled, norm
+from gradlab.engine.spectrum import weight_spectrum
+from gradlab.nonlinearity import Array
+from gradlab.spec import Spec
+
+Arrays = dict[str, Array]
+
+
+def steps(gradients: Gradients, spec: Spec) -> Arrays:
+    """What belongs to the steps."""
+    arrays: Arrays = {}
+    for part, scaled in gradients.norms.items():
+        arrays |= _norms(f"grad_norm_{part}", scaled)
+    arrays |= _norms("weight_grad_norm", gradients.weight_norm)
+    for part, scaled in gradients.layer_norms.items():
+        arrays |= _norms(f"grad_norm_{part}", scaled, "layer_")
+    if gradients.layer_weight_norm is not None:
+        arrays |= _norms("weight_grad_norm", gradients.layer_weight_norm, "layer_")
+    for name in ("gate_mean", "gate_slope", "gate_saturation", "clip_scale"):
+        arrays[name] = np.ascontiguousarray(getattr(gradients, name).swapaxes(0, 1))
+    values = gradients.step_singular_values
+    if values is not None:
+        values = values.swapaxes(0, 1)
+        arrays["step_singular_values"] = np.ascontiguousarray(values[..., : spec.values])
+        arrays["step_sigma_min"] = np.ascontiguousarray(values[..., -1])
+    if gradients.path_norms is not None:
+        with np.errstate(divide="ignore"):
+            arrays["log10_path_norm"] = np.log10(gradients.path_norms).swapaxes(0, 1).copy()
+    if gradients.factor_histogram is not None:
+        arrays["factor_histogram"] = gradients.factor_histogram
+    return arrays
+
+
+def _norms(name: str, scaled: Scaled, prefix: str = "") -> Arrays:
+    """Norms (N, R, ...) as they are and as log10, the members first."""
+    return {
+        prefix + name: np.ascontiguousarray(scaled.plain().swapaxes(0, 1)),
+        f"{prefix}log10_{name}": np.ascontiguousarray(scaled.log10().swapaxes(0, 1)),
+    }
+
+
+def lags(split: LagSplit) -> Arrays:
+    """The split of dL/dW by lag; M lags."""
+    return {
+        "log10_lag_norm": split.norms.log10().T.copy(),
+        "lag_remainder": split.remainder.T.copy(),
+        "lag_cosine": split.cosine.T.copy(),
+        "memory_horizon": split.horizon,
+    }
+
+
+def truncation_loss(cut: Mapping[str, Scaled], full: Mapping[str, Scaled]) -> Arrays:
+    """How far the truncated gradient of the recurrent weights is from the whole one."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        lost, cosine = deviation({name: cut[name] for name in full}, full)
+    return {"truncation_lost": lost, "truncation_cosine": cosine}
+
+
+def clipped(parameters: Mapping[str, Scaled], members: Sequence[Member]) -> Arrays:
+    """Norms of the parameters' gradients, their global norm, and what clipping makes of it."""
+    before = clipping.global_norm(parameters)
+    norms = [norm(g).log10() for g in parameters.values()]
+    arrays = {
+        "log10_parameter_grad_norm": np.stack(norms, axis=-1),
+        "clip_norm": before.plain(),
+        "log10_clip_norm": before.log10(),
+        "clip_rate": np.full(len(members), np.nan),
+        "clipped_norm": np.full(len(members), np.nan),
+    }
+    by = {"global_norm": clipping.clip_by_global_norm, "value": clipping.clip_by_value}
+    for clip, group in groupby(range(len(members)), key=lambda r: members[r].spec.clip):
+        if clip is None or clip[1] not in by:
+            continue
+        rows = list(group)
+        own = {name: Scaled(g.mantissa[rows], g.exponent[rows]) for name, g in parameters.items()}
+        found = by[clip[1]](own, clip[0])
+        arrays["clip_rate"][rows] = found.rate
+        arrays["clipped_norm"][rows] = found.clipped_norm.plain()
+    return arrays
+
+
+def lost(arrays: Arrays, members: Array) -> None:
+    """There is no gradient through a state that is not finite: nothing of these members counts."""
+    for array in arrays.values():
+        array[members] = 0 if np.issubdtype(array.dtype, np.integer) else np.nan
+
+
+def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]:
+    """Singular values and spectral radius of the recurrent blocks, and the blocks' names.
+
+    Of weights that are fresh at every step: for each singular value the largest over the steps, and
+    no spectral radius, which says nothing of a product of different matrices.
+    """
+    gates = find(spec.cell).GATES
+    if not gates:
+        return {}, []
+    phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
+    values, radii, names = [], [], []
+    for layer in spec.weights:
+        for tensor in layer:
+            end = tensor.removeprefix("weight_hh")
+            found = [weight_spectrum(len(gates), W) for W in tensors[tensor]]  # a set each
+            if not spec.topology.tied:
+                found = [(np.max([v for v, _ in found], axis=0), found[0][1] * np.nan)]
+            values += [v for v, _ in found]
+            radii += [r for _, r in found]
+            names += [f"{phase}{gate}{end}" for phase in phases for gate in gates]
+    arrays = {"weight_singular_values": np.concatenate(values, axis=1)}
+    if spec.topology.tied:
+        arrays["weight_spectral_radius"] = np.concatenate(radii, axis=1)
+    return arrays, names

@@ -1,0 +1,157 @@
+"""One experiment in plain numbers and arrays: what `runner.run` computes.
+
+Below this layer there is no config.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradlab.cells import find
+from gradlab.cells.interface import Cell
+from gradlab.draws import GeneratorName
+from gradlab.initial import Drawn, Loaded
+from gradlab.inputs import Inputs
+from gradlab.networks import network, suffixes
+from gradlab.nonlinearity import Array
+
+
+@dataclass(frozen=True)
+class Start:
+    """The initial state: `kind` zeros, normal (std) or file (`given`, (D, B))."""
+
+    kind: str
+    std: float = 1.0
+    given: Array | None = None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """How the cell is made a network, and which weights its steps have."""
+
+    layers: int = 1
+    residual: bool = False
+    tied: bool = True
+    block: int | None = None
+    bidirectional: bool = False
+    phases: tuple[int, ...] = ()  # steps of the encoder and of the decoder
+
+    @property
+    def stride(self) -> int:
+        """Steps of the sequence that one step of the network is."""
+        return self.block or 1
+
+    def sets(self, steps: int) -> NDArray[np.int64]:
+        """Which set of weights each of so many steps of the network has."""
+        if not self.tied:
+            return np.arange(steps)
+        return np.repeat(np.arange(max(len(self.phases), 1)), self.phases or (steps,))
+
+
+class Cut(NamedTuple):
+    """Truncated BPTT: after so many steps of the network, and how."""
+
+    steps: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One experiment in plain numbers and arrays: what `runner.run` computes."""
+
+    cell: str
+    options: dict[str, Any]
+    H: int
+    I: int
+    B: int
+    T: int
+    topology: Topology
+    weight_scale: float
+    init: Drawn | Loaded
+    inputs: Inputs
+    start: Start
+    loss: str
+    loss_value: str
+    loss_steps: tuple[int, ...]  # of the network, ascending
+    targets: str
+    outputs: int
+    truncate: Cut | None
+    lag_split: bool
+    clip: tuple[float, str] | None  # threshold, by
+    checkpoint: int | Literal["auto", "none"]
+    values: int  # singular values kept of a step; 0: none are computed
+    sequences: int
+    seeds: tuple[int, ...]
+    rows: NDArray[np.int64]
+    dtype: np.dtype[Any]
+    generator: GeneratorName
+    config: dict[str, Any]  # as it goes into the record
+    identity: str
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What experiments must share to be computed together."""
+        return (
+            (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
+            (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
+            (self.loss, self.loss_steps, self.values, self.sequences, tuple(self.rows)),
+            (self.dtype.name, self.checkpoint, self.tensors),
+            self.clip is not None and self.clip[1] == "step_norm",
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps of the network: T, or the blocks of layers."""
+        return self.T // self.topology.stride
+
+    @cached_property
+    def sets(self) -> NDArray[np.int64]:
+        """Which set of weights each step of the network has."""
+        return self.topology.sets(self.steps)
+
+    @property
+    def entries(self) -> dict[str, tuple[int, ...]]:
+        """The steps where the gradient enters, for each direction in its own time.
+
+        `last` is the last step of each direction, a step of the sequence is the same for both.
+        """
+        found = {"forward": self.loss_steps}
+        if self.topology.bidirectional:
+            back = tuple(self.steps + 1 - t for t in reversed(self.loss_steps))
+            found["backward"] = self.loss_steps if self.config["loss"]["at"] == "last" else back
+        return found
+
+    @property
+    def network(self) -> Cell:  # not cached: a module cannot be sent to a worker
+        """The cell that one step of the network is."""
+        shape = self.topology
+        return network(
+            find(self.cell), shape.layers, shape.residual, shape.block, shape.tied, self.H
+        )
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What follows the tensors' names of each part of the network."""
+        return suffixes(self.topology.layers, self.topology.block, self.topology.tied)
+
+    @property
+    def weights(self) -> tuple[tuple[str, ...], ...]:
+        """For each layer, the tensors whose share of every step is recorded."""
+        name = "weight_hh" if find(self.cell).GATES else "weight_ih"
+        if self.topology.layers > 1:
+            return tuple((f"{name}{end}",) for end in self.suffixes)
+        return (tuple(f"{name}{end}" for end in self.suffixes),)
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the network's tensors."""
+        biases = self.init.biases if isinstance(self.init, Drawn) else 2
+        cell = self.network
+        names = cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
+        present = self.init.tensors if isinstance(self.init, Loaded) else names
+        return tuple(name for name in names if name in present)
