@@ -138,7 +138,8 @@ def _backward(
         full = parameter_gradients(trajectory, loss, recurrent, sets, clip)
         arrays |= truncation_loss(gradients.parameters, full)
     if spec.lag_split:
-        arrays |= lags(lag_split(trajectory, loss, direction.entries, recurrent, full, sets))
+        split = lag_split(trajectory, loss, direction.entries, recurrent, full, sets)
+        arrays |= lags(split, spec.topology.stride)
     names = {
         "parts": list(gradients.norms),
         "gates": list(gradients.readings),
@@ -156,7 +157,7 @@ def _truncation(spec: Spec) -> Truncation:
     if mode == "chunked":
         return Truncation(range(k, spec.steps, k))
     if len(spec.loss_steps) == 1:
-        return Truncation(frozenset([spec.loss_steps[0] - k]))
+        return Truncation(frozenset([spec.loss_steps[0] - k]) - {0})
     return Truncation(reach=k, entries=spec.loss_steps)
 
 

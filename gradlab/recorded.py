@@ -53,13 +53,13 @@ def _norms(name: str, scaled: Scaled, prefix: str = "") -> Arrays:
     }
 
 
-def lags(split: LagSplit) -> Arrays:
-    """The split of dL/dW by lag; M lags."""
+def lags(split: LagSplit, stride: int) -> Arrays:
+    """The split of dL/dW by lag; M lags. stride: steps of the sequence in one of the network."""
     return {
         "log10_lag_norm": split.norms.log10().T.copy(),
         "lag_remainder": split.remainder.T.copy(),
         "lag_cosine": split.cosine.T.copy(),
-        "memory_horizon": split.horizon,
+        "memory_horizon": split.horizon * stride,
     }
 
 

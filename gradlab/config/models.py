@@ -176,6 +176,8 @@ class Config(Section):
             raise refused("is for one layer so far; remove layers")
         if both and info.data.get("tied") is False:
             raise refused("needs weights that are the same at every step; remove tied: false")
+        if both and info.data.get("block"):
+            raise refused("cannot be combined with residual blocks; remove block")
         return both
 
     @field_validator("seq_len")

@@ -191,10 +191,10 @@ def sliding(
     R, D, B = trajectory.marks.shape[1:]
     T = trajectory.T
     total = Scaled(np.zeros((T + 1, R, D, B), trajectory.marks.dtype), np.zeros((T + 1, R), int))
-    for tau, lag in enumerate(_by_lag(whole, loss, entries, reach)):
+    for lag in _by_lag(whole, loss, entries, reach):
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             _collect(total, lag.steps, lag.delta)
-            if lag.steps[0] == 1 and tau + 1 < reach:
+            if lag.steps[0] == 1:  # s_0 is given, there is nothing to detach
                 _collect(total, lag.steps[:1] - 1, Scaled(lag.pulled[:1], lag.delta.exponent[:1]))
     for t0 in range((T - 1) // BLOCK * BLOCK, -1, -BLOCK):
         yield _block(whole, total, t0, min(BLOCK, T - t0))
