@@ -13,7 +13,7 @@ from gradlab.engine import clip as clipping
 from gradlab.engine.collect import Gradients
 from gradlab.engine.lags import LagSplit, deviation
 from gradlab.engine.scaled import Scaled, norm
-from gradlab.engine.spectrum import weight_spectrum
+from gradlab.engine.spectrum import weight_singular_values, weight_spectrum
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
 
@@ -113,11 +113,14 @@ def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]
     for layer in spec.weights:
         for tensor in layer:
             end = tensor.removeprefix("weight_hh")
-            found = [weight_spectrum(len(gates), W) for W in tensors[tensor]]  # a set each
-            if not spec.topology.tied:
-                found = [(np.max([v for v, _ in found], axis=0), found[0][1] * np.nan)]
-            values += [v for v, _ in found]
-            radii += [r for _, r in found]
+            sets = tensors[tensor]
+            if spec.topology.tied:
+                found = [weight_spectrum(len(gates), W) for W in sets]
+                values += [v for v, _ in found]
+                radii += [r for _, r in found]
+            else:
+                each = [weight_singular_values(len(gates), W) for W in sets]
+                values.append(np.max(each, axis=0))
             names += [f"{phase}{gate}{end}" for phase in phases for gate in gates]
     arrays = {"weight_singular_values": np.concatenate(values, axis=1)}
     if spec.topology.tied:

@@ -27,8 +27,15 @@ def step_singular_values(cell: Cell, p: Any, local: Any, sequences: int) -> Arra
     return values
 
 
+def weight_singular_values(gates: int, weight_hh: Array) -> Array:
+    """Singular values (R, gates, H) of each recurrent block."""
+    R, _, H = weight_hh.shape
+    return np.linalg.svd(weight_hh.reshape(R, gates, H, H), compute_uv=False)
+
+
 def weight_spectrum(gates: int, weight_hh: Array) -> tuple[Array, Array]:
     """Singular values (R, gates, H) and spectral radius (R, gates) of each recurrent block."""
     R, _, H = weight_hh.shape
     blocks = weight_hh.reshape(R, gates, H, H)
-    return np.linalg.svd(blocks, compute_uv=False), np.abs(np.linalg.eigvals(blocks)).max(axis=-1)
+    radius: Array = np.abs(np.linalg.eigvals(blocks)).max(axis=-1)
+    return weight_singular_values(gates, weight_hh), radius
