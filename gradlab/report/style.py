@@ -10,10 +10,13 @@ Measurement is drawn with markers and its spread, theory as a line without marke
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +93,12 @@ _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+# without dates and versions: the same figure, the same bytes
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 # settings of the program around a figure, not of the figure: left as they are
 _NOT_OURS = ("backend", "interactive", "toolbar", "timezone", "date.epoch", "webagg", "docstring")
 
@@ -117,3 +126,18 @@ def new_figure(size: tuple[float, float] = SIZE) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, facecolor="white")
+
+
+def formats(given: Sequence[str]) -> list[str]:
+    """Those formats in the order in which they are written. Raises GradlabError for an unknown."""
+    for name in given:
+        if name not in _METADATA:
+            raise GradlabError(f"unknown figure format {name!r}; known: {', '.join(_METADATA)}")
+    return [name for name in _METADATA if name in given]
+
+
+def rendered(figure: Figure, extension: str, dpi: int) -> bytes:
+    """The file of a figure: the same bytes for the same figure."""
+    data = io.BytesIO()
+    figure.savefig(data, format=extension, dpi=dpi, metadata=_METADATA[extension])
+    return data.getvalue()

@@ -8,11 +8,11 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradlab.errors import GradlabError
 from gradlab.record import Record
@@ -56,13 +56,6 @@ FIGURES: dict[str, Figure] = {
     ),
 }
 
-# without dates and versions: the same figure, the same bytes
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-
 
 def save(
     record: Record,
@@ -76,17 +69,19 @@ def save(
     formats: png, svg, pdf. names: of the figures wanted, all by default. Raises GradlabError for a
     name or a format that there is not, before anything is written.
     """
-    wanted = _known("figure", FIGURES if names is None else names, FIGURES)
-    formats = _known("figure format", formats, _METADATA)
+    wanted = _known(FIGURES if names is None else names)
+    formats = style.formats(formats)
     drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
     return [path for name in drawn for path in _save(name, record, folder, formats, dpi)]
 
 
-def _known(what: str, given: Sequence[str] | dict[str, Any], known: dict[str, Any]) -> list[str]:
+def _known(names: Iterable[str]) -> list[str]:
+    """Those names in the order of FIGURES."""
+    given = list(names)
     for name in given:
-        if name not in known:
-            raise GradlabError(f"unknown {what} {name!r}; known: {', '.join(known)}")
-    return [name for name in known if name in given]
+        if name not in FIGURES:
+            raise GradlabError(f"unknown figure {name!r}; known: {', '.join(FIGURES)}")
+    return [name for name in FIGURES if name in given]
 
 
 def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
@@ -98,6 +93,5 @@ def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: 
         FIGURES[name].draw(ax, record)
         captions.make_room(figure, ax)
         for path in paths:
-            extension = path.suffix[1:]
-            figure.savefig(path, format=extension, dpi=dpi, metadata=_METADATA[extension])
+            path.write_bytes(style.rendered(figure, path.suffix[1:], dpi))
     return paths
