@@ -28,15 +28,23 @@ VERDICT_COLOURS = {
     "preserved": "#12a67a",  # 61
 }
 
-INDIGO, PURPLE, TEAL = "#332288", "#aa4499", "#44aa99"  # P. Tol's muted scheme: L* 22, 46, 64
+# P. Tol's muted scheme: L* 22, 46, 56, 64
+INDIGO, PURPLE, ROSE, TEAL = "#332288", "#aa4499", "#cc6677", "#44aa99"
 PART_COLOURS = {"h": INDIGO, "c_total": PURPLE, "c": TEAL}
 PART_MARKERS = {"h": "o", "c_total": "s", "c": "^"}
 LARGEST, SMALLEST = INDIGO, PURPLE  # singular values
+DIRECTION_COLOURS = {"forward": INDIGO, "backward": ROSE}
+DIRECTION_MARKERS = {"forward": "o", "backward": "s"}
+PATH_COLOURS = {"direct": INDIGO, "forget": PURPLE, "input": ROSE, "candidate": TEAL}
+PATH_MARKERS = {"direct": "o", "forget": "s", "input": "v", "candidate": "^"}
+WHOLE, REST = INDIGO, ROSE  # a lag's share, and what is still missing after it
+SEQUENTIAL = "viridis"  # matplotlib's: lightness rises evenly, for colour-blind readers too
 
 INK = "#222222"
 SOFT = "#5a5a5a"  # notes, and lines that are not the point
 GRID = "#e4e4e4"
 HIGHLIGHT = "#fff1cc"  # a stretch of the axis that the title speaks of
+CUT = "#b3261e"  # where truncation cuts the gradient
 BAND = 0.18  # opacity of a spread
 
 SIZE = (6.4, 4.0)  # inches; at 150 dpi 960 pixels wide, legible when shown at half of that

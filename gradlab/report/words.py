@@ -134,3 +134,20 @@ def plain(value: float | None) -> str:
 def signed(value: float | None) -> str:
     """Three significant digits with a sign."""
     return "-" if value is None else f"{value:+.3g}"
+
+
+def share(value: float) -> str:
+    """A part of a whole in per cent: 12 %, 0.3 %, 2.1e-5 %; in times from ten times on."""
+    if value >= 10:
+        return f"{power(math.log10(value))} times"
+    percent = 100 * value
+    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{power(math.log10(percent))} %"
+
+
+def factor_claim(factor: dict[str, Any]) -> str:
+    """Whether the factor of the simplified LSTM is 0 or 1, as the texts say."""
+    if factor["claim"] == "holds":
+        ends = share(1 - factor["between"])
+        return f"{ends} of the factors are near 0 or 1, as the texts say"
+    between = share(factor["between"])
+    return f"Between 0 and 1: {between} of the factors (the texts say: basically 0 or 1)"

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING
 from gradlab.errors import GradlabError
 from gradlab.record import Record
 from gradlab.report import style
-from gradlab.report.figures import captions, gradient_norms, singular_values, weight_gradient
+from gradlab.report.figures import (
+    captions,
+    cell_paths,
+    directions,
+    factor_histogram,
+    gradient_norms,
+    lag_split,
+    layer_heatmap,
+    singular_values,
+    weight_gradient,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +63,21 @@ FIGURES: dict[str, Figure] = {
     ),
     "weight_gradient": _figure(
         weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"
+    ),
+    "lag_split": _figure(
+        lag_split, "Norm of the part of the weights' gradient that comes from every lag"
+    ),
+    "layer_heatmap": _figure(
+        layer_heatmap, "Norm of the gradient as a colour, for every step and every layer"
+    ),
+    "directions": _figure(
+        directions, "Norm of the gradient of both directions against the distance that it travelled"
+    ),
+    "cell_paths": _figure(
+        cell_paths, "Norm of every path from one cell state to the one before, at every step"
+    ),
+    "factor_histogram": _figure(
+        factor_histogram, "How often the factor of a step has which value between 0 and 1"
     ),
 }
 

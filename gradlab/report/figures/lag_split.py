@@ -1,0 +1,94 @@
+"""How far back does the network learn from? The gradient of the weights, split by lag.
+
+dL/dW is a sum over all loss terms and all steps before them; A_lag is the part from lag steps
+before the loss term. Against the lag, on a logarithmic axis: the norm of A_lag relative to that of
+the whole gradient (circles), and what is still missing when all parts up to this lag are added
+(squares), each the median over the seeds with their spread. The shaded lags are the memory
+horizon: with them the sum is within 5 % of the whole, in norm. (Norms of parts do not add up to the
+norm of the whole: a part can be larger than it.) A vertical line shows where truncation cuts; the
+title then says what it loses. The norm of the whole is that of the recorded gradient of the
+tensor; where that is truncated, norms are relative to the largest part instead. What is more than
+16 decades below the highest value is not shown.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradlab.record import Record
+from gradlab.report import lags, network, style
+from gradlab.report.figures import captions, decades, marks
+from gradlab.report.figures.ensemble import draw_curve, members, over_members
+from gradlab.report.words import plain, share, travelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MISSING = 0.05  # of the norm, at the memory horizon
+ALL = 0.8  # a horizon of more of the steps than this is no message
+DEEPEST = 16.0  # decades below the highest value that are shown: below is rounding, or nothing
+
+
+def applies(record: Record) -> bool:
+    """Whether the gradient was split by lag."""
+    return lags.applies(record)
+
+
+def draw(ax: Axes, record: Record) -> None:
+    """Draw the figure of the module's docstring."""
+    lag = record["lag_split_lag"]
+    part = over_members(lag, lags.relative(record))
+    rest = over_members(lag, lags.remainder(record))
+    low, high = decades.limits([part.measured, rest.measured, np.array([math.log10(MISSING)])])
+    decades.set_limits(ax, max(low, high - DEEPEST), high)
+    captions.whole_numbers(
+        ax, 0, int(lag[-1]), "lag: steps before the loss term   (the past is at the right →)"
+    )
+    spread = f", {part.spread}" if part.members > 1 else ""
+    draw_curve(ax, part, style.WHOLE, f"part from this lag: {members(part.members)}{spread}")
+    if len(rest.finite_median()):
+        draw_curve(ax, rest, style.REST, "missing from the sum up to this lag", "s")
+    ax.axhline(math.log10(MISSING), label="5 % of the whole", **style.THRESHOLD)
+    horizon = lags.horizon(record)
+    if horizon is not None:
+        label = f"memory horizon: {horizon} {network.unit(record, horizon)}"
+        ends = (-0.5, horizon - 0.5)
+        ax.axvspan(*ends, color=style.HIGHLIGHT, zorder=0, linewidth=0, label=label)
+    cut = network.truncation(record)
+    if cut is not None and cut.steps <= lag[-1]:
+        ax.axvline(cut.steps - 0.5, zorder=1.8, label=marks.cut_label(cut), **marks.BORDER)
+    captions.title(ax, title(record), notes=_notes(record))
+    whole = f"‖∂L/∂{network.weights(record)}‖"
+    to = whole if lags.reference(record) == lags.WHOLE else "the largest"
+    ax.set_ylabel(f"norm of a lag's part, relative to {to}")
+    captions.legend(ax)
+
+
+def title(record: Record) -> str:
+    """How many steps make nearly all of the gradient, or what truncation loses of it."""
+    of, lost = f"∂L/∂{network.weights(record)}", record.summary.get("truncation")
+    cut = network.truncation(record)
+    if cut is not None and lost and lost["lost"] is not None:
+        return f"Truncation after {cut.steps} steps loses {share(lost['lost'])} of {of}"
+    horizon, reached = lags.horizon(record), travelled(record)
+    if horizon is None:
+        return f"No memory horizon: {of} is zero or lost"
+    if horizon > ALL * reached and reached > 1:
+        return f"It takes {horizon} of {reached} steps to make 95 % of {of}"
+    last = f"last {horizon} steps" if horizon > 1 else "last step"
+    return f"95 % of {of} comes from the {last}"
+
+
+def _notes(record: Record) -> list[str]:
+    notes = []
+    lost = record.summary.get("truncation")
+    if network.truncation(record) is not None and lost and lost["cosine"] is not None:
+        notes.append(f"in norm; cosine with the whole gradient: {plain(lost['cosine'])}")
+    elif lags.horizon(record) is not None:
+        notes.append("the sum of these parts is within 5 % of the whole, in norm")
+    if len(network.loss_steps(record)) > 1:
+        notes.append("steps count back from each of the loss terms")
+    return notes
