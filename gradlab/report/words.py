@@ -141,13 +141,6 @@ def share(value: float) -> str:
     if value >= 10:
         return f"{power(math.log10(value))} times"
     percent = 100 * value
-    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{power(math.log10(percent))} %"
-
-
-def factor_claim(factor: dict[str, Any]) -> str:
-    """Whether the factor of the simplified LSTM is 0 or 1, as the texts say."""
-    if factor["claim"] == "holds":
-        ends = share(1 - factor["between"])
-        return f"{ends} of the factors are near 0 or 1, as the texts say"
-    between = share(factor["between"])
-    return f"Between 0 and 1: {between} of the factors (the texts say: basically 0 or 1)"
+    if percent == 0 or percent >= 0.95:
+        return f"{percent:.0f} %"
+    return f"{percent:.1g} %" if percent >= 1e-3 else f"{power(math.log10(percent))} %"

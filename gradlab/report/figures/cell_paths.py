@@ -32,7 +32,7 @@ NAMES = {
     "input": "input gate",
     "candidate": "candidate",
 }
-NOTE = "per-step path decomposition of ∂cₜ/∂cₜ₋₁; its product over steps is not ∂c_T/∂cₖ"
+NOTE = "per-step path decomposition: its product over steps is not ∂c_T/∂cₖ"
 
 
 def applies(record: Record) -> bool:
@@ -47,7 +47,7 @@ def draw(ax: Axes, record: Record) -> None:
         ax, *decades.limits([np.zeros(1), *(curve.measured for curve in found.values())])
     )
     captions.steps(ax, 1, record.config["seq_len"])
-    marks.steps(ax, record)
+    marks.junction(ax, record)
     ax.axhline(0, color=style.SOFT, linewidth=1.0, marker="", zorder=1.5)
     for name, curve in found.items():
         colour = style.PATH_COLOURS.get(name, style.INK)

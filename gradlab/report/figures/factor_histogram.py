@@ -18,7 +18,7 @@ from gradlab.record import Record
 from gradlab.report import style
 from gradlab.report.figures import captions
 from gradlab.report.figures.ensemble import MANY, Array, members
-from gradlab.report.words import factor_claim, share
+from gradlab.report.words import share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,8 @@ def draw(ax: Axes, record: Record) -> None:
         (1.0, "near 1", "near_one", "right"),
     ):
         ax.text(x, ROOM * top * 0.985, f"{name}: {share(found[key])}", ha=ha, va="top")
-    captions.title(ax, title(record))
+    claim = f"the texts say: basically 0 or 1; that {found['claim']} here"
+    captions.title(ax, title(record), notes=[claim])
     ax.set_xlabel("factor tanh'(v) f of a unit in a step")
     ax.set_ylabel("share of all factors in a bin (%)")
     captions.legend(ax)
@@ -84,5 +85,8 @@ def distribution(record: Record) -> Array:
 
 
 def title(record: Record) -> str:
-    """Whether the claim holds, with the share that decides."""
-    return factor_claim(record.summary["factor"])
+    """Where most of the factors are, which decides the claim."""
+    factor = record.summary["factor"]
+    if factor["claim"] == "holds":
+        return f"Near 0 or 1: {share(1 - factor['between'])} of the factors"
+    return f"Between 0 and 1: {share(factor['between'])} of the factors"

@@ -50,7 +50,6 @@ def draw(ax: Axes, record: Record) -> None:
     decades.set_limits(ax, *_limits(record, curves, bound))
     unit = network.unit(record)
     captions.steps(ax, 0, record.config["seq_len"], unit)
-    marks.steps(ax, record)
     for part, curve in curves.items():
         colour = style.PART_COLOURS.get(part, style.INK)
         marker = style.PART_MARKERS.get(part, "D")
@@ -65,6 +64,7 @@ def draw(ax: Axes, record: Record) -> None:
             t, values, label=f"textbook bound: factor {factor} per {unit}, {end}", **style.THEORY
         )
     _threshold(ax, record)
+    marks.steps(ax, record)
     captions.title(
         ax, title(record), style.VERDICT_COLOURS[record.summary["verdict"]], _notes(record)
     )

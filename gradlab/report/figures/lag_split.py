@@ -42,15 +42,15 @@ def draw(ax: Axes, record: Record) -> None:
     lag = record["lag_split_lag"]
     part = over_members(lag, lags.relative(record))
     rest = over_members(lag, lags.remainder(record))
-    low, high = decades.limits([part.measured, rest.measured, np.array([math.log10(MISSING)])])
-    decades.set_limits(ax, max(low, high - DEEPEST), high)
+    shown = np.concatenate((part.measured, rest.measured, [math.log10(MISSING)]))
+    decades.set_limits(ax, *decades.limits([np.maximum(shown, shown.max() - DEEPEST)]))
     captions.whole_numbers(
         ax, 0, int(lag[-1]), "lag: steps before the loss term   (the past is at the right →)"
     )
     spread = f", {part.spread}" if part.members > 1 else ""
-    draw_curve(ax, part, style.WHOLE, f"part from this lag: {members(part.members)}{spread}")
+    draw_curve(ax, part, style.WHOLE, f"lag's part: {members(part.members)}{spread}")
     if len(rest.finite_median()):
-        draw_curve(ax, rest, style.REST, "missing from the sum up to this lag", "s")
+        draw_curve(ax, rest, style.REST, "still missing after it, of the whole", "s")
     ax.axhline(math.log10(MISSING), label="5 % of the whole", **style.THRESHOLD)
     horizon = lags.horizon(record)
     if horizon is not None:
@@ -62,8 +62,8 @@ def draw(ax: Axes, record: Record) -> None:
         ax.axvline(cut.steps - 0.5, zorder=1.8, label=marks.cut_label(cut), **marks.BORDER)
     captions.title(ax, title(record), notes=_notes(record))
     whole = f"‖∂L/∂{network.weights(record)}‖"
-    to = whole if lags.reference(record) == lags.WHOLE else "the largest"
-    ax.set_ylabel(f"norm of a lag's part, relative to {to}")
+    to = whole if lags.reference(record) == lags.WHOLE else "the largest part"
+    ax.set_ylabel(f"norm, relative to {to}")
     captions.legend(ax)
 
 
@@ -77,7 +77,8 @@ def title(record: Record) -> str:
     if horizon is None:
         return f"No memory horizon: {of} is zero or lost"
     if horizon > ALL * reached and reached > 1:
-        return f"It takes {horizon} of {reached} steps to make 95 % of {of}"
+        some = f"{horizon} of" if horizon < reached else "all"
+        return f"It takes {some} {reached} steps to make 95 % of {of}"
     last = f"last {horizon} steps" if horizon > 1 else "last step"
     return f"95 % of {of} comes from the {last}"
 

@@ -54,9 +54,9 @@ def draw(ax: Axes, record: Record) -> None:
         ax.set_yticks(layers)
     else:
         ax.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    ax.set_ylabel("layer   (1 is the first ↓)")
+    ax.set_ylabel("layer   (1 sees the inputs)")
     _bar(ax, coloured, low, high)
-    captions.title(ax, title(record), notes=_notes(record))
+    captions.title(ax, title(record), notes=_notes(record) + marks.notes(record))
     captions.legend(ax, handles={} if without is None else {_hatched(values): without})
 
 

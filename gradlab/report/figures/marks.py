@@ -28,16 +28,21 @@ BORDER: dict[str, Any] = {
 
 def steps(ax: Axes, record: Record) -> None:
     """Junction and borders on an axis of steps t whose limits are set; before title and legend."""
-    after = network.junction(record)
-    if after is not None:
-        ax.axvline(after + 0.5, zorder=1.8, **JUNCTION)
-        captions.sides(ax, after + 0.5, "encoder", "decoder")
+    junction(ax, record)
     cut = network.truncation(record)
     if cut is not None:
         label = cut_label(cut)
         for border in borders(record, cut):
             ax.axvline(border, zorder=1.8, label=label, **BORDER)
             label = "_"
+
+
+def junction(ax: Axes, record: Record) -> None:
+    """Where encoder and decoder meet; before the title."""
+    after = network.junction(record)
+    if after is not None:
+        ax.axvline(after + 0.5, zorder=1.8, **JUNCTION)
+        captions.sides(ax, after + 0.5, "encoder", "decoder")
 
 
 def cut_label(cut: Truncation) -> str:

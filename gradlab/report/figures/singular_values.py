@@ -56,7 +56,7 @@ def draw(ax: Axes, record: Record) -> None:
         low, high = decades.limits([*shown, smallest.measured], NARROWEST)
     decades.set_limits(ax, low, high)
     captions.steps(ax, 1, record.config["seq_len"], network.unit(record))
-    marks.steps(ax, record)
+    marks.junction(ax, record)
     strip = _strip(ax, smallest) if apart else ax
     what = "seed" if kept.shape[0] == len(record["seeds"]) else "sequence"
     over = members(largest.members, what)
@@ -72,8 +72,7 @@ def draw(ax: Axes, record: Record) -> None:
     _histogram(panel, kept[..., 0], style.LARGEST, 0.8)
     _histogram(lowest, least, style.SMALLEST, 0.8)
     lowest.set_xlabel(f"over all\n{network.unit(record, 2)}", fontsize=style.SMALL)
-    notes = _notes(least) + marks.notes(record)
-    captions.title(ax, _title(record, kept[..., 0]), notes=notes)
+    captions.title(ax, _title(record, kept[..., 0]), notes=_notes(least))
     ax.set_ylabel("singular values of Jₜ = ∂sₜ/∂sₜ₋₁")
     captions.legend(ax, [strip] if apart else [])
 

@@ -53,14 +53,14 @@ def draw(ax: Axes, record: Record) -> None:
     curve = over_members(t, record["log10_weight_grad_norm"][:, steps])
     decades.set_limits(ax, *decades.limits([curve.measured]))
     captions.steps(ax, 1, record.config["seq_len"], network.unit(record))
-    marks.steps(ax, record)
     spread = f", {curve.spread}" if curve.members > 1 else ""
     draw_curve(ax, curve, style.INDIGO, f"{members(curve.members)}{spread}")
     stretch = holding(record)
     if stretch.steps <= ALL * travelled(record):
-        label = f"{SHARE:.0%} of the sum of the norms"
+        label = f"{100 * SHARE:.0f} % of the sum of the norms"
         ends = (stretch.first - 0.5, stretch.last + 0.5)
         ax.axvspan(*ends, color=style.HIGHLIGHT, zorder=0, linewidth=0, label=label)
+    marks.steps(ax, record)
     captions.title(ax, title(record), notes=_notes(record))
     of = "step t's term in" if network.tied(record) else "layer t's"
     ax.set_ylabel(f"norm of {of} ∂L/∂{network.weights(record)}")
@@ -76,8 +76,9 @@ def title(record: Record) -> str:
     if not network.tied(record):
         return f"Only the {end}{count} of {reached} layers learn" if some else "All layers learn"
     which = f"the {end}{count} of {reached} steps" if some else "all steps"
-    of = ", forward direction," if network.bidirectional(record) else ""
-    return f"The weights{of} learn from {which}"
+    if network.bidirectional(record):
+        return f"Forward direction learns from {which}"
+    return f"The weights learn from {which}"
 
 
 def holding(record: Record) -> Stretch:
