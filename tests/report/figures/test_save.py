@@ -13,6 +13,15 @@ from figure_records import overflowed, record
 from gradlab.errors import GradlabError
 from gradlab.report import figures
 
+ALWAYS = ("gradient_norms", "singular_values", "weight_gradient")
+# a record for each of the others
+OTHERS = {
+    "lag_split": "truncated",
+    "layer_heatmap": "three layers",
+    "directions": "both directions",
+    "cell_paths": "direct path",
+    "factor_histogram": "factors between",
+}
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-1."}
 
 
@@ -34,7 +43,7 @@ def test_files_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
         folder.mkdir()
         paths = figures.save(record("lstm"), folder, ["pdf", "png", "svg"], 60)
         assert sorted(paths) == sorted(folder.iterdir())
-        assert len(paths) == 3 * len(figures.FIGURES)
+        assert len(paths) == 3 * len(ALWAYS)
     for path in folders[0].iterdir():
         data = path.read_bytes()
         assert data.startswith(MAGIC[path.suffix[1:]])
@@ -42,6 +51,18 @@ def test_files_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
         assert b"CreationDate" not in data
         assert b"dc:date" not in data
         assert b"Matplotlib" not in data.replace(b"Matplotlib font", b"")
+
+
+@pytest.mark.parametrize("name", [name for name in figures.FIGURES if name not in ALWAYS])
+def test_what_only_some_networks_have_is_drawn_for_them(name: str, tmp_path: Path) -> None:
+    assert not figures.FIGURES[name].applies(record("lstm"))
+    once, again = (
+        figures.save(record(OTHERS[name]), tmp_path, list(MAGIC), 50, [name])
+        and {path.name: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+        for _ in range(2)
+    )
+    assert once == again
+    assert set(once) == {f"{name}.{extension}" for extension in MAGIC}
 
 
 def test_names_choose_and_unknown_ones_are_refused(tmp_path: Path) -> None:
