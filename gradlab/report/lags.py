@@ -16,6 +16,7 @@ from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report import network
 
+ROUNDING = 1e-13  # of the whole: what is missing less than this is not known
 WHOLE, LARGEST = "the whole", "the largest"
 
 
@@ -41,10 +42,10 @@ def relative(record: Record) -> Array:
 
 
 def remainder(record: Record) -> Array:
-    """log10 of ||dW - sum of A_0 .. A_lag|| / ||dW||, (R, M); rounding, below 1e-13, is zero."""
-    values = record["lag_remainder"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(np.isnan(values), np.nan, np.log10(np.where(values < 1e-13, 0.0, values)))
+    """log10 of ||dW - sum of A_0 .. A_lag|| / ||dW||, (R, M); NaN below 1e-13: rounding."""
+    values = np.asarray(record["lag_remainder"], float)
+    known = values >= ROUNDING
+    return np.where(known, np.log10(np.where(known, values, 1.0)), np.nan)
 
 
 def horizon(record: Record) -> int | None:

@@ -8,7 +8,7 @@ horizon: with them the sum is within 5 % of the whole, in norm. (Norms of parts 
 norm of the whole: a part can be larger than it.) A vertical line shows where truncation cuts; the
 title then says what it loses. The norm of the whole is that of the recorded gradient of the
 tensor; where that is truncated, norms are relative to the largest part instead. What is more than
-16 decades below the highest value is not shown.
+16 decades below the highest value is not shown, nor are lags from which on nothing else is.
 """
 
 from __future__ import annotations
@@ -40,24 +40,27 @@ def applies(record: Record) -> bool:
 def draw(ax: Axes, record: Record) -> None:
     """Draw the figure of the module's docstring."""
     lag = record["lag_split_lag"]
-    part = over_members(lag, lags.relative(record))
-    rest = over_members(lag, lags.remainder(record))
+    parts, missing = lags.relative(record), lags.remainder(record)
+    part, rest = over_members(lag, parts), over_members(lag, missing)
     shown = np.concatenate((part.measured, rest.measured, [math.log10(MISSING)]))
-    decades.set_limits(ax, *decades.limits([np.maximum(shown, shown.max() - DEEPEST)]))
-    captions.whole_numbers(
-        ax, 0, int(lag[-1]), "lag: steps before the loss term   (the past is at the right →)"
-    )
+    lowest = shown.max() - DEEPEST
+    decades.set_limits(ax, *decades.limits([np.maximum(shown, lowest)]))
+    horizon, cut = lags.horizon(record), network.truncation(record)
+    seen = lag[(part.high > lowest) | (rest.high > lowest)].max(initial=1)
+    end = min(max(int(seen), horizon or 0, cut.steps if cut else 0), int(lag[-1]))
+    label = "lag: steps before the loss term   (the past is at the right →)"
+    captions.whole_numbers(ax, 0, end, label)
+    near = lag <= end
+    part, rest = over_members(lag[near], parts[:, near]), over_members(lag[near], missing[:, near])
     spread = f", {part.spread}" if part.members > 1 else ""
     draw_curve(ax, part, style.WHOLE, f"lag's part: {members(part.members)}{spread}")
     if len(rest.finite_median()):
         draw_curve(ax, rest, style.REST, "still missing after it, of the whole", "s")
     ax.axhline(math.log10(MISSING), label="5 % of the whole", **style.THRESHOLD)
-    horizon = lags.horizon(record)
     if horizon is not None:
         label = f"memory horizon: {horizon} {network.unit(record, horizon)}"
         ends = (-0.5, horizon - 0.5)
         ax.axvspan(*ends, color=style.HIGHLIGHT, zorder=0, linewidth=0, label=label)
-    cut = network.truncation(record)
     if cut is not None and cut.steps <= lag[-1]:
         ax.axvline(cut.steps - 0.5, zorder=1.8, label=marks.cut_label(cut), **marks.BORDER)
     captions.title(ax, title(record), notes=_notes(record))

@@ -89,6 +89,7 @@ NETWORKS: dict[str, tuple[str, networks.Change]] = {
     "short memory": ("rnn", networks.lag_split(0.7)),
     "long memory": ("one seed", networks.lag_split(1.2)),
     "memory of a step": ("rnn", networks.lag_split(1e-4)),
+    "memory, some seeds overflow": ("some seeds overflow", networks.lag_split(0.9)),
     "truncated": ("rnn", networks.truncated),
     "chunks": ("loss at all steps", networks.lag_split(0.9, {"steps": 7, "mode": "chunked"})),
     "window, all steps": ("loss at all steps", networks.configured(truncate=WINDOW)),

@@ -36,6 +36,22 @@ def added(
     )
 
 
+ADDED = ("layer_", "backward_", "lag_", "log10_lag_", "memory_", "log10_path_", "factor_")
+
+
+def older(source: Record) -> Record:
+    """The record as it was before there were networks: none of their keys and arrays."""
+    keys = ("layers", "residual", "tied", "block", "bidirectional", "encoder_decoder", "truncate")
+    told = ("memory_horizon", "truncation", "factor", "loss", "directions", "layers_rates")
+    return replace(
+        source,
+        arrays={k: v for k, v in source.arrays.items() if not k.startswith(ADDED)},
+        config={k: v for k, v in source.config.items() if k not in keys},
+        summary={k: v for k, v in source.summary.items() if k not in told},
+        names={k: v for k, v in source.names.items() if k not in ("paths", "weights")},
+    )
+
+
 def wobble(*shape: int, seed: int = 0) -> np.ndarray:
     """Small differences between seeds and steps, in decades."""
     return 0.12 * np.random.default_rng(seed).standard_normal(shape)
@@ -105,8 +121,12 @@ def lag_split(factor: float, truncate: dict[str, Any] | None = None) -> Change:
             "lag_cosine": np.clip(1 - 0.5 * (rest * spread) ** 2, -1, 1),
             "log10_parameter_grad_norm": norms,
         }
-        arrays["memory_horizon"] = (arrays["lag_remainder"] <= 0.05).argmax(axis=1) + 1
-        summary: dict[str, Any] = {"memory_horizon": float(np.median(arrays["memory_horizon"]))}
+        horizon = (arrays["lag_remainder"] <= 0.05).argmax(axis=1) + 1.0
+        arrays["memory_horizon"] = horizon
+        lost_seeds = source["overflow_step"] > 0
+        for name in ("log10_lag_norm", "lag_remainder", "lag_cosine", "memory_horizon"):
+            arrays[name][lost_seeds] = np.nan
+        summary: dict[str, Any] = {"memory_horizon": float(np.nanmedian(horizon))}
         if truncate is not None:
             k = truncate["steps"] - 1
             lost = float(np.median(arrays["lag_remainder"][:, k]))
