@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradlab.record import Record
 from gradlab.report import words
-from gradlab.report.tables import Table, experiment, norms_by_lag, numbers
+from gradlab.report.tables import Table, details, experiment, norms_by_lag, numbers
 
 
 def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> str:
@@ -21,9 +21,11 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
     parts += ["\n".join(f"- {escape(reason)}" for reason in words.reasons(record))]
     clip = words.clipping(record)
     parts += [escape(clip)] if clip else []
+    parts += [escape(finding) for finding in words.findings(record)]
     parts += [f"> Note: {escape(caveat)}" for caveat in record.summary["caveats"]]
     parts += [f"![{escape(alt)}]({path.name})" for path, alt in figures if path.suffix != ".pdf"]
     parts += [render(numbers(record)), render(norms_by_lag(record))]
+    parts += [render(table) for table in details(record)]
     parts.append(
         "All numbers are in summary.json and steps.csv, the arrays in record.npz; "
         "config.yaml runs again."
@@ -36,7 +38,8 @@ def render(table: Table) -> str:
     head = "| " + " | ".join(escape(cell) for cell in table.header) + " |"
     rule = "|" + "|".join([" --- "] + [" ---: "] * (len(table.header) - 1)) + "|"
     body = ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in table.rows]
-    return "\n".join([f"**{escape(table.title)}**", "", head, rule, *body])
+    notes = [line for note in table.notes for line in ("", escape(note))]
+    return "\n".join([f"**{escape(table.title)}**", "", head, rule, *body, *notes])
 
 
 def escape(text: str) -> str:

@@ -10,10 +10,13 @@ Measurement is drawn with markers and its spread, theory as a line without marke
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,15 +28,23 @@ VERDICT_COLOURS = {
     "preserved": "#12a67a",  # 61
 }
 
-INDIGO, PURPLE, TEAL = "#332288", "#aa4499", "#44aa99"  # P. Tol's muted scheme: L* 22, 46, 64
+# P. Tol's muted scheme: L* 22, 46, 56, 64
+INDIGO, PURPLE, ROSE, TEAL = "#332288", "#aa4499", "#cc6677", "#44aa99"
 PART_COLOURS = {"h": INDIGO, "c_total": PURPLE, "c": TEAL}
 PART_MARKERS = {"h": "o", "c_total": "s", "c": "^"}
 LARGEST, SMALLEST = INDIGO, PURPLE  # singular values
+DIRECTION_COLOURS = {"forward": INDIGO, "backward": ROSE}
+DIRECTION_MARKERS = {"forward": "o", "backward": "s"}
+PATH_COLOURS = {"direct": INDIGO, "forget": PURPLE, "input": ROSE, "candidate": TEAL}
+PATH_MARKERS = {"direct": "o", "forget": "s", "input": "v", "candidate": "^"}
+WHOLE, REST = INDIGO, ROSE  # a lag's share, and what is still missing after it
+SEQUENTIAL = "viridis"  # matplotlib's: lightness rises evenly, for colour-blind readers too
 
 INK = "#222222"
 SOFT = "#5a5a5a"  # notes, and lines that are not the point
 GRID = "#e4e4e4"
 HIGHLIGHT = "#fff1cc"  # a stretch of the axis that the title speaks of
+CUT = "#b3261e"  # where truncation cuts the gradient
 BAND = 0.18  # opacity of a spread
 
 SIZE = (6.4, 4.0)  # inches; at 150 dpi 960 pixels wide, legible when shown at half of that
@@ -90,6 +101,12 @@ _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+# without dates and versions: the same figure, the same bytes
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 # settings of the program around a figure, not of the figure: left as they are
 _NOT_OURS = ("backend", "interactive", "toolbar", "timezone", "date.epoch", "webagg", "docstring")
 
@@ -117,3 +134,18 @@ def new_figure(size: tuple[float, float] = SIZE) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, facecolor="white")
+
+
+def formats(given: Sequence[str]) -> list[str]:
+    """Those formats in the order in which they are written. Raises GradlabError for an unknown."""
+    for name in given:
+        if name not in _METADATA:
+            raise GradlabError(f"unknown figure format {name!r}; known: {', '.join(_METADATA)}")
+    return [name for name in _METADATA if name in given]
+
+
+def rendered(figure: Figure, extension: str, dpi: int) -> bytes:
+    """The file of a figure: the same bytes for the same figure."""
+    data = io.BytesIO()
+    figure.savefig(data, format=extension, dpi=dpi, metadata=_METADATA[extension])
+    return data.getvalue()

@@ -9,10 +9,12 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
-from gradlab.report.words import plain, power, signed, travelled
+from gradlab.report import lags, network
+from gradlab.report.words import plain, power, share, signed, travelled
 from gradlab.sweepresult import SweepResult
 
 LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+OWN_STEP = "weight_out: every term of dL/dV comes from its own step: no long dependency"
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,18 @@ class Table:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()  # what has to be known to read it
 
 
 def norms_by_lag(record: Record) -> Table:
     """Gradient norms at a few lags: the median over seeds, and what is left of the gradient."""
     last = travelled(record)
-    lags = np.unique([lag for lag in (*LAGS, last) if lag <= last])
-    if last > LAGS[-1]:
-        lags = np.unique(np.append(lags, np.geomspace(LAGS[-1], last, 3).astype(int)))
-    rows = {int(np.argmin(np.abs(record["t"] - (last - lag)))) for lag in lags}
+    rows = {int(np.argmin(np.abs(record["t"] - (last - lag)))) for lag in _few(last)}
     parts = record.names["parts"]
     over_seeds: dict[str, Callable[[Array], Array]] = {"left": np.median}
     if len(record["seeds"]) > 1:
         over_seeds |= {"min": np.min, "max": np.max}
-    header = ("steps back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
+    header = (f"{network.unit(record, 2)} back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
     curves = {part: record[f"log10_grad_norm_{part}"] for part in parts}
     with np.errstate(invalid="ignore"):  # -inf - -inf: nothing left of nothing
         ratio = curves["h"] - curves["h"][:, [int(np.argmin(np.abs(record["t"] - last)))]]
@@ -51,6 +51,80 @@ def norms_by_lag(record: Record) -> Table:
     return Table(title, header, tuple(body))
 
 
+def _few(last: int) -> list[int]:
+    """Lags that are told, the last included."""
+    found = [lag for lag in (*LAGS, last) if lag <= last]
+    if last > LAGS[-1]:
+        found += np.geomspace(LAGS[-1], last, 3).astype(int).tolist()
+    return sorted(set(found))
+
+
+def details(record: Record) -> list[Table]:
+    """What there is beside the norms by lag: by tensor, layer and direction, and the lag split."""
+    tables = [norms_by_tensor(record), lag_split(record)]
+    tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
+    return [table for table in tables if table.rows]
+
+
+def norms_by_tensor(record: Record) -> Table:
+    """The gradient's norm for every tensor of the parameters; no rows where it is unknown."""
+    names, norms = record.names["tensors"], record["log10_parameter_grad_norm"]
+    norms = norms[record["overflow_step"] == 0]
+    over_seeds: dict[str, Callable[[Array], Array]] = {"|dL/d(tensor)|": np.median}
+    if len(norms) > 1:
+        over_seeds |= {"min": np.min, "max": np.max}
+    rows = [
+        (name, *(_log(float(f(norms[:, k]))) for f in over_seeds.values()))
+        for k, name in enumerate(names if len(norms) else [])
+    ]
+    title = "Gradient norms by tensor" + (", median over seeds" if len(norms) > 1 else "")
+    notes = (OWN_STEP,) if "weight_out" in names else ()
+    return Table(title, ("tensor", *over_seeds), tuple(rows), notes)
+
+
+def lag_split(record: Record) -> Table:
+    """The gradient of the weights by lag: a part's norm, what is missing, the cosine so far."""
+    of = f"dL/d{network.weights(record)}"
+    title = f"{of} by lag" + (", median over seeds" if len(record["seeds"]) > 1 else "")
+    whole = lags.applies(record) and lags.reference(record) == lags.WHOLE
+    part = "part/whole" if whole else "part/largest"
+    header = ("steps before the loss", part, "still missing", "cosine so far")
+    rows = []
+    if lags.applies(record):
+        lag = record["lag_split_lag"]
+        alive = np.isfinite(record["log10_lag_norm"]).any(axis=1)
+        parts, rest = lags.relative(record)[alive], record["lag_remainder"][alive]
+        cosine = record["lag_cosine"][alive]
+        at = {int(np.argmin(np.abs(lag - few))) for few in _few(int(lag[-1]))}
+        rows = [
+            (
+                f"{lag[k]}",
+                _log(float(np.median(parts[:, k]))),
+                _number(rest[:, k]),
+                _number(cosine[:, k]),
+            )
+            for k in sorted(at)
+        ]
+    return Table(title, header, tuple(rows), ("norms of parts do not add up",))
+
+
+def rates(record: Record, key: str, what: str) -> Table:
+    """Verdict and growth rate by layer or direction, where the summary has them."""
+    found = record.summary.get(key) or {}
+    header = (what, "verdict", f"nats/{network.unit(record)}")
+    rows = []
+    for name, told in found.items():
+        rate = told["growth_rate"]
+        rows.append((name, told["verdict"], signed(rate["mean"] if rate else None)))
+    return Table(f"Growth rate by {what}", header, tuple(rows))
+
+
+def _number(values: Array) -> str:
+    """The median over seeds; a dash where it is not a number."""
+    median = float(np.median(values))
+    return plain(median) if np.isfinite(median) else "-"
+
+
 def _log(log10: float) -> str:
     if np.isnan(log10):
         return "-"
@@ -64,20 +138,47 @@ def _or_nan(value: float | None) -> float:
 def numbers(record: Record) -> Table:
     """The summary's numbers, one a row."""
     summary, rate = record.summary, record.summary["growth_rate"] or {}
+    unit, units = network.unit(record), network.unit(record, 2)
     rows = [
-        ("growth rate, nats per step", signed(rate.get("mean"))),
+        (f"growth rate, nats per {unit}", signed(rate.get("mean"))),
         (
             "its 95 % interval",
             f"{signed(rate.get('low'))} to {signed(rate.get('high'))}" if rate else "-",
         ),
-        ("half-life, steps", plain(summary["half_life"])),
-        ("doubling time, steps", plain(summary["doubling_time"])),
-        ("horizon (1 % left, or 100 times as much), steps", plain(summary["horizon"])),
+        (f"half-life, {units}", plain(summary["half_life"])),
+        (f"doubling time, {units}", plain(summary["doubling_time"])),
+        (f"horizon (1 % left, or 100 times as much), {units}", plain(summary["horizon"])),
         ("sigma_max of W_hh", plain(summary["sigma_max"])),
         ("spectral radius of W_hh", plain(summary["spectral_radius"])),
         ("gradient norm over all parameters", _log(_or_nan(summary["log10_parameter_grad_norm"]))),
+        *_more_numbers(record),
     ]
     return Table("Numbers", ("", "value"), tuple(row for row in rows if row[1] != "-"))
+
+
+def _more_numbers(record: Record) -> list[tuple[str, str]]:
+    """What only some networks have: memory, truncation, a loss, the factor of a cell."""
+    summary, cut = record.summary, record.summary.get("truncation") or {}
+    of, horizon = f"dL/d{network.weights(record)}", lags.horizon(record)
+    rows = [
+        (f"memory horizon (95 % of {of}), steps", plain(horizon)),
+        (f"truncation loses of {of}, in norm", _share(cut.get("lost"))),
+        ("cosine of the truncated and the whole gradient", plain(cut.get("cosine"))),
+        ("loss", plain(summary.get("loss"))),
+    ]
+    factor = summary.get("factor")
+    if factor:
+        rows += [
+            ("factors tanh'(v) f below 0.05", _share(factor["near_zero"])),
+            ("factors tanh'(v) f above 0.95", _share(factor["near_one"])),
+            ("factors tanh'(v) f between", _share(factor["between"])),
+            ("the claim that they are basically 0 or 1", factor["claim"]),
+        ]
+    return rows
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else share(value)
 
 
 def overview(found: Mapping[str, Record | SweepResult]) -> Table:
@@ -105,4 +206,5 @@ def experiment(record: Record) -> str:
     sizes = " ".join(f"{letter}={config[key]}" for letter, key in letters.items())
     seeds = len(config["seeds"])
     scale = f"weight_scale={config['weight_scale']:g}"
-    return f"{kind}, {sizes}, {scale}, {seeds} seed{'s' * (seeds != 1)}"
+    told = [kind, *network.kind(record), sizes, scale, f"{seeds} seed{'s' * (seeds != 1)}"]
+    return ", ".join(told)

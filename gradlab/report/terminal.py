@@ -19,7 +19,7 @@ from gradlab.record import Record
 from gradlab.report import words
 from gradlab.report.sparkline import sparkline
 from gradlab.report.style import VERDICT_COLOURS
-from gradlab.report.tables import Table, experiment, norms_by_lag
+from gradlab.report.tables import Table, details, experiment, norms_by_lag
 
 PIPED_WIDTH = 80
 
@@ -52,6 +52,11 @@ def show(record: Record, out: Console) -> None:
     clip = words.clipping(record)
     if clip is not None:
         out.print(Text(clip))
+    for finding in words.findings(record):
+        out.print(Text(finding))
+    for table in details(record):
+        out.print()
+        print_table(table, out)
     for caveat in record.summary["caveats"]:
         out.print(Text(f"note: {caveat}", style="yellow"))
 
@@ -73,6 +78,8 @@ def print_table(table: Table, out: Console) -> None:
     for row in table.rows:
         rich.add_row(*(Text(cell) for cell in row))
     out.print(rich)
+    for note in table.notes:
+        out.print(Text(note, style="dim"))
 
 
 def print_entries(entries: dict[str, list[str]], out: Console) -> None:

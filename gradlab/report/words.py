@@ -6,35 +6,40 @@ import math
 from typing import Any
 
 from gradlab.record import Record
+from gradlab.report import lags, network
 
 
 def headline(record: Record) -> str:
-    """The verdict with its rate, in one sentence."""
-    summary, steps = record.summary, travelled(record)
+    """The verdict with its rate, in one sentence; of which direction, where there are two."""
+    summary = record.summary
     verdict, rate = summary["verdict"], summary["growth_rate"]
-    left = summary["log10_remaining"]
     if summary["outcome"] == "overflow" and rate is None:
         step = summary["overflow_step"]
         return f"OVERFLOW at t={step}: the states grew beyond float range; no gradient"
+    if network.bidirectional(record):
+        verdict += " (forward direction)"
     if rate is None:
         return f"{verdict}: {summary['reasons']['growth_rate']}"
+    return f"{verdict}: {_course(record)}"
+
+
+def _course(record: Record) -> str:
+    """How the gradient fares on its way."""
+    summary, steps = record.summary, travelled(record)
+    verdict, rate, left = summary["verdict"], summary["growth_rate"], summary["log10_remaining"]
+    unit, units = network.unit(record), network.unit(record, 2)
     if verdict == "vanishing":
-        what = f"the gradient halves every {plain(summary['half_life'])} steps"
-        return f"{verdict}: {what}; after {steps} steps {power(left)} of it is left"
+        what = f"the gradient halves every {plain(summary['half_life'])} {units}"
+        return f"{what}; after {steps} {units} {power(left)} of it is left"
     if verdict == "exploding":
-        what = f"the gradient doubles every {plain(summary['doubling_time'])} steps"
-        return f"{verdict}: {what}; after {steps} steps it is {power(left)} times as large"
+        what = f"the gradient doubles every {plain(summary['doubling_time'])} {units}"
+        return f"{what}; after {steps} {units} it is {power(left)} times as large"
     if verdict == "preserved":
         factor = power(rate["mean"] * steps / math.log(10))
-        return (
-            f"{verdict}: {signed(rate['mean'])} nats per step, "
-            f"over {steps} steps a factor of {factor}"
-        )
+        return f"{signed(rate['mean'])} nats per {unit}, over {steps} {units} a factor of {factor}"
+    more = "more seeds or a deeper net" if unit == "layer" else "more seeds or a longer sequence"
     low, high = rate["low"], rate["high"]
-    return (
-        f"{verdict}: growth between {signed(low)} and {signed(high)} nats per step; "
-        "more seeds or a longer sequence would tell"
-    )
+    return f"growth between {signed(low)} and {signed(high)} nats per {unit}; {more} would tell"
 
 
 def reasons(record: Record) -> list[str]:
@@ -105,6 +110,30 @@ def clipping(record: Record) -> str | None:
     return f"clip ({by}, threshold {threshold}): gradient norm {norm} scaled to {after}{acted}"
 
 
+def findings(record: Record) -> list[str]:
+    """What else was measured, where it was: memory, truncation, the factor of a cell, the loss."""
+    summary, of = record.summary, f"dL/d{network.weights(record)}"
+    lines = []
+    horizon = lags.horizon(record)
+    if horizon is not None:
+        last = f"last {horizon} steps" if horizon > 1 else "last step"
+        lines.append(f"memory: 95 % of {of} comes from the {last}")
+    cut = summary.get("truncation")
+    if cut is not None and cut["lost"] is not None:
+        what = f"truncation ({cut['mode']}, {cut['steps']} steps): loses {share(cut['lost'])}"
+        lines.append(f"{what} of {of}; cosine with the whole {plain(cut['cosine'])}")
+    factor = summary.get("factor")
+    if factor:
+        ends = f"{share(factor['near_zero'])} near 0, {share(factor['near_one'])} near 1"
+        lines.append(f"factor tanh'(v) f: {ends}, {share(factor['between'])} between;")
+        lines[-1] += f" the texts' claim, basically 0 or 1, {factor['claim']}"
+    loss = summary.get("loss")
+    if loss is not None:
+        kind = record.config["loss"]["type"].replace("_", " ")
+        lines.append(f"loss ({kind}): {plain(loss)}")
+    return lines
+
+
 def travelled(record: Record) -> int:
     """How many steps the gradient travels: from the last step where it enters."""
     at = record.config["loss"]["at"]
@@ -134,3 +163,13 @@ def plain(value: float | None) -> str:
 def signed(value: float | None) -> str:
     """Three significant digits with a sign."""
     return "-" if value is None else f"{value:+.3g}"
+
+
+def share(value: float) -> str:
+    """A part of a whole in per cent: 12 %, 0.3 %, 2.1e-5 %; in times from ten times on."""
+    if value >= 10:
+        return f"{power(math.log10(value))} times"
+    percent = 100 * value
+    if percent == 0 or percent >= 0.95:
+        return f"{percent:.0f} %"
+    return f"{percent:.1g} %" if percent >= 1e-3 else f"{power(math.log10(percent))} %"

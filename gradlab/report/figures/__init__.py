@@ -8,16 +8,26 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradlab.errors import GradlabError
 from gradlab.record import Record
 from gradlab.report import style
-from gradlab.report.figures import captions, gradient_norms, singular_values, weight_gradient
+from gradlab.report.figures import (
+    captions,
+    cell_paths,
+    directions,
+    factor_histogram,
+    gradient_norms,
+    lag_split,
+    layer_heatmap,
+    singular_values,
+    weight_gradient,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,13 +64,21 @@ FIGURES: dict[str, Figure] = {
     "weight_gradient": _figure(
         weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"
     ),
-}
-
-# without dates and versions: the same figure, the same bytes
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "lag_split": _figure(
+        lag_split, "Norm of the part of the weights' gradient that comes from every lag"
+    ),
+    "layer_heatmap": _figure(
+        layer_heatmap, "Norm of the gradient as a colour, for every step and every layer"
+    ),
+    "directions": _figure(
+        directions, "Norm of the gradient of both directions against the distance that it travelled"
+    ),
+    "cell_paths": _figure(
+        cell_paths, "Norm of every path from one cell state to the one before, at every step"
+    ),
+    "factor_histogram": _figure(
+        factor_histogram, "How often the factor of a step has which value between 0 and 1"
+    ),
 }
 
 
@@ -76,17 +94,19 @@ def save(
     formats: png, svg, pdf. names: of the figures wanted, all by default. Raises GradlabError for a
     name or a format that there is not, before anything is written.
     """
-    wanted = _known("figure", FIGURES if names is None else names, FIGURES)
-    formats = _known("figure format", formats, _METADATA)
+    wanted = _known(FIGURES if names is None else names)
+    formats = style.formats(formats)
     drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
     return [path for name in drawn for path in _save(name, record, folder, formats, dpi)]
 
 
-def _known(what: str, given: Sequence[str] | dict[str, Any], known: dict[str, Any]) -> list[str]:
+def _known(names: Iterable[str]) -> list[str]:
+    """Those names in the order of FIGURES."""
+    given = list(names)
     for name in given:
-        if name not in known:
-            raise GradlabError(f"unknown {what} {name!r}; known: {', '.join(known)}")
-    return [name for name in known if name in given]
+        if name not in FIGURES:
+            raise GradlabError(f"unknown figure {name!r}; known: {', '.join(FIGURES)}")
+    return [name for name in FIGURES if name in given]
 
 
 def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
@@ -98,6 +118,5 @@ def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: 
         FIGURES[name].draw(ax, record)
         captions.make_room(figure, ax)
         for path in paths:
-            extension = path.suffix[1:]
-            figure.savefig(path, format=extension, dpi=dpi, metadata=_METADATA[extension])
+            path.write_bytes(style.rendered(figure, path.suffix[1:], dpi))
     return paths

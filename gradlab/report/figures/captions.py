@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gradlab.report import style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -18,29 +20,55 @@ INDENT = 44.0  # from the axes to the legend's left edge
 TITLE_PAD, TITLE_HEIGHT, NOTE_HEIGHT = 8.0, 17.0, 13.0
 BELOW = 38.0  # from the axes to the legend: tick labels and axis label are between
 LINE_HEIGHT = 13.6  # of the legend
+BAR_LABELS = 60.0  # to the right of a colour bar: its tick labels and its label
 # characters
+TITLE_LINE, NOTE_LINE = 57, 76
 LINE = 88  # of a legend that stand beside each other
 HANDLE = 8  # what a handle and the space after a column take
+SIDES = 0.13  # of the axes' width: half of the words at the sides of a junction
+_ABOVE = "above"  # marks the texts between axes and title: `make_room` counts them
 
 
 def title(ax: Axes, text: str, colour: str = style.INK, notes: Sequence[str] = ()) -> None:
     """The message above the axes; below it, smaller, what has to be known to read them."""
-    ax.set_title(text, color=colour, pad=TITLE_PAD + NOTE_HEIGHT * len(notes))
+    notes = [line for note in notes for line in textwrap.wrap(note, NOTE_LINE)]
+    below = sum(one.get_gid() == _ABOVE for one in ax.texts)  # words that are there already
+    pad = TITLE_PAD + NOTE_HEIGHT * (len(notes) + below)
+    ax.set_title("\n".join(textwrap.wrap(text, TITLE_LINE)), color=colour, pad=pad)
     for line, note in enumerate(reversed(notes)):
-        ax.annotate(
-            note,
-            (0, 1),
-            (0, 6.0 + NOTE_HEIGHT * line),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=style.SMALL,
-            color=style.SOFT,
-            annotation_clip=False,
-        )
+        _above(ax, note, 0, below + line)
 
 
-def steps(ax: Axes, first: int, last: int) -> None:
-    """The x axis: steps, which are whole numbers."""
+def sides(ax: Axes, x: float, left: str, right: str) -> None:
+    """Name the two sides of x, just above the axes; before the title."""
+    low, high = ax.get_xlim()
+    centre = min(max((x - low) / (high - low), SIDES), 1 - SIDES)
+    _above(ax, f"← {left}   {right} →", centre, 0, ha="center")
+
+
+def _above(ax: Axes, text: str, x: float, line: int, ha: str = "left") -> None:
+    """Small text above the axes, so many lines up."""
+    ax.annotate(
+        text,
+        (x, 1),
+        (0, 6.0 + NOTE_HEIGHT * line),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=style.SMALL,
+        color=style.SOFT,
+        ha=ha,
+        annotation_clip=False,
+        gid=_ABOVE,
+    )
+
+
+def steps(ax: Axes, first: int, last: int, unit: str = "step") -> None:
+    """The x axis: steps t, or layers of a deep net; the gradient travels to the left."""
+    whole_numbers(ax, first, last, f"{unit} t   (the gradient travels from right to left ←)")
+
+
+def whole_numbers(ax: Axes, first: int, last: int, label: str) -> None:
+    """An x axis of whole numbers, and what they count."""
     from matplotlib.ticker import MaxNLocator
 
     margin = MARGIN * max(last - first, 1)
@@ -48,20 +76,28 @@ def steps(ax: Axes, first: int, last: int) -> None:
     ax.xaxis.set_major_locator(
         MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     )
-    ax.set_xlabel("step t   (the gradient travels from right to left ←)")
+    ax.set_xlabel(label)
 
 
-def legend(ax: Axes, more: Sequence[Axes] = ()) -> None:
-    """Below the axes, and those inset below them, as many columns as fit; also for more axes."""
+def legend(
+    ax: Axes, more: Sequence[Axes] = (), handles: Mapping[str, Artist] | None = None
+) -> None:
+    """Below the axes, and those inset below them, as many columns as fit; also for more axes.
+
+    handles: further entries, by their labels.
+    """
     from matplotlib.transforms import ScaledTranslation
 
     figure = ax.get_figure(root=True)
     assert figure is not None
-    found = [one.get_legend_handles_labels() for one in (ax, *more)]
-    labels = [str(label) for _, labels in found for label in labels]
+    entries: list[tuple[Any, str]] = []
+    for one in (ax, *more):
+        entries += zip(*one.get_legend_handles_labels(), strict=True)
+    entries += [(handle, label) for label, handle in (handles or {}).items()]
+    labels = [str(label) for _, label in entries]
     offset = ScaledTranslation(-INDENT / 72, -BELOW / 72, figure.dpi_scale_trans)
     ax.legend(
-        [handle for handles, _ in found for handle in handles],
+        [handle for handle, _ in entries],
         labels,
         loc="upper left",
         bbox_to_anchor=(0, -_overhang(ax)[1]),
@@ -91,8 +127,11 @@ def make_room(figure: Figure, ax: Axes) -> None:
     labels = [text.get_text() for text in found.get_texts()] if found else []
     rows = -(-len(labels) // columns(labels)) if labels else 0
     bottom = BELOW + LINE_HEIGHT * rows + 2.0
-    top = TITLE_PAD + TITLE_HEIGHT + NOTE_HEIGHT * len(ax.texts)
-    w = (width - LEFT - RIGHT) / (1 + beside)
+    lines = ax.get_title(loc="left").count("\n") + 1
+    above = sum(one.get_gid() == _ABOVE for one in ax.texts)
+    top = TITLE_PAD + TITLE_HEIGHT * lines + NOTE_HEIGHT * above
+    bars = any(str(child.yaxis.get_label_position()) == "right" for child in ax.child_axes)
+    w = (width - LEFT - (BAR_LABELS if bars else RIGHT)) / (1 + beside)
     h = (height - top - bottom) / (1 + below)
     ax.set_position((LEFT / width, 1 - (top + h) / height, w / width, h / height))
 

@@ -68,6 +68,13 @@ def labels(positions: Sequence[float]) -> list[str]:
     ]
 
 
+def about(log10: float) -> str:
+    """10**log10 for a title: the power of ten where it is far from 1, else one digit; 0."""
+    if math.isinf(log10) or math.isnan(log10):
+        return "nothing"
+    return _power(float(round(log10))) if abs(log10) >= 2 else f"{10**log10:.1g}"
+
+
 def _plain(log10: float) -> str:
     return f"{10**log10:.2g}" if log10 < 2 else f"{10**log10:.0f}"
 

@@ -8,7 +8,10 @@ dotted line is the fitted growth rate. The dashed line is the textbook's bound
 far above the curve, and the legend says where it ends. For a cell with a cell state there are
 also the norms for c_t: with its path through h_t, and (thin) with h_t held fixed. With a clip of
 dL/dh at every step the norms are those before clipping, and a line shows the threshold. A gradient
-that is exactly zero has no logarithm: there the curve has a gap, and a note says so.
+that is exactly zero has no logarithm: there the curve has a gap, and a note says so. Thin vertical
+lines show where encoder and decoder meet, and where truncation cuts the gradient. Of a net with its
+own weights at every step, t is the layer; with stacked layers the norm is over all of them; with
+two directions it is the forward one's.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import style
-from gradlab.report.figures import captions, decades
+from gradlab.report import network, style
+from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import plain, power, signed, travelled
 
@@ -45,18 +48,23 @@ def draw(ax: Axes, record: Record) -> None:
     }
     bound = textbook_bound(record)
     decades.set_limits(ax, *_limits(record, curves, bound))
-    captions.steps(ax, 0, record.config["seq_len"])
+    unit = network.unit(record)
+    captions.steps(ax, 0, record.config["seq_len"], unit)
     for part, curve in curves.items():
         colour = style.PART_COLOURS.get(part, style.INK)
         marker = style.PART_MARKERS.get(part, "D")
-        draw_curve(ax, curve, colour, _label(part, curve, curves), marker, main=part != "c")
+        label = _label(part, curve, curves, network.layers(record))
+        draw_curve(ax, curve, colour, label, marker, main=part != "c")
     _fit(ax, record)
     if bound is not None:
         t, values = bound
         factor = plain(record.summary["theory"]["textbook"]["bound_per_step"])
         end = f"{power(float(values[0]))} at t = {t[0]:.0f}"
-        ax.plot(t, values, label=f"textbook bound: factor {factor} per step, {end}", **style.THEORY)
+        ax.plot(
+            t, values, label=f"textbook bound: factor {factor} per {unit}, {end}", **style.THEORY
+        )
     _threshold(ax, record)
+    marks.steps(ax, record)
     captions.title(
         ax, title(record), style.VERDICT_COLOURS[record.summary["verdict"]], _notes(record)
     )
@@ -65,8 +73,13 @@ def draw(ax: Axes, record: Record) -> None:
 
 
 def title(record: Record) -> str:
-    """The verdict, and how fast."""
-    summary = record.summary
+    """The verdict, and how fast; of which direction, where there are two."""
+    text = _verdict(record)
+    return f"forward direction, {text}" if network.bidirectional(record) else text
+
+
+def _verdict(record: Record) -> str:
+    summary, units = record.summary, network.unit(record, 2)
     verdict, rate = summary["verdict"], summary["growth_rate"]
     if rate is None:
         zero = _zeros(record)
@@ -74,14 +87,18 @@ def title(record: Record) -> str:
             return f"{verdict}: no growth rate"
         if zero.seeds < zero.of:
             return f"{verdict}: exactly zero in {zero.seeds} of {zero.of} seeds"
-        return f"{verdict}: exactly zero after {_steps(zero.last)}"
+        cut = network.truncation(record)
+        if cut is not None:
+            return f"{verdict}: cut after {cut.steps} {network.unit(record, cut.steps)}"
+        return f"{verdict}: exactly zero after {_steps(record, zero.last)}"
     if verdict == "vanishing":
-        return f"vanishing: halves every {plain(summary['half_life'])} steps"
+        return f"vanishing: halves every {plain(summary['half_life'])} {units}"
     if verdict == "exploding":
-        return f"exploding: doubles every {plain(summary['doubling_time'])} steps"
+        return f"exploding: doubles every {plain(summary['doubling_time'])} {units}"
+    per = f"nats per {network.unit(record)}"
     if verdict == "preserved":
-        return f"preserved: growth rate {_rate(rate['mean'])} nats per step"
-    return f"undecided: growth rate {_rate(rate['low'])} to {_rate(rate['high'])} nats per step"
+        return f"preserved: growth rate {_rate(rate['mean'])} {per}"
+    return f"undecided: growth rate {_rate(rate['low'])} to {_rate(rate['high'])} {per}"
 
 
 def textbook_bound(record: Record) -> tuple[Array, Array] | None:
@@ -93,7 +110,7 @@ def textbook_bound(record: Record) -> tuple[Array, Array] | None:
     theory = record.summary["theory"].get("textbook")
     if theory is None or theory["bound_per_step"] <= 0:
         return None
-    if _entries(record) > 1 or (record["clip_scale"] < 1).any():
+    if len(network.loss_steps(record)) > 1 or (record["clip_scale"] < 1).any():
         return None
     last = travelled(record)
     start = record["log10_grad_norm_h"][:, record["t"] == last]
@@ -115,14 +132,6 @@ def _parts(record: Record) -> list[str]:
     return known + [part for part in record.names["parts"] if part not in known]
 
 
-def _entries(record: Record) -> int:
-    """At how many steps the gradient enters."""
-    at = record.config["loss"]["at"]
-    if isinstance(at, str):
-        return 1 if at == "last" else int(record.config["seq_len"])
-    return len(at)
-
-
 def _limits(
     record: Record, curves: dict[str, Curve], bound: tuple[Array, Array] | None
 ) -> tuple[float, float]:
@@ -137,10 +146,12 @@ def _limits(
     return low, high
 
 
-def _label(part: str, curve: Curve, curves: dict[str, Curve]) -> str:
+def _label(part: str, curve: Curve, curves: dict[str, Curve], layers: int) -> str:
     text = NAMES.get(part, part) if len(curves) > 1 else ""
     if part != "h":
         return text
+    if layers > 1:
+        text = f"{text} of all layers" if text else "all layers"
     over = members(curve.members)
     band = f", {curve.spread}" if curve.members > 1 else ""
     return f"{text}: {over}{band}" if text else f"{over}{band}"
@@ -152,12 +163,15 @@ def _fit(ax: Axes, record: Record) -> None:
     if rate is None:
         return
     last = travelled(record)
-    lag = last - record["t"][record["t"] <= last]
-    curves = record["log10_grad_norm_h"][:, record["t"] <= last]
-    centre = curves[np.isfinite(record["growth_rate"])].mean()
+    curves = record["log10_grad_norm_h"][np.isfinite(record["growth_rate"])]
+    there = (record["t"] <= last) & np.isfinite(curves).all(axis=0)  # not what truncation cut off
+    if not there.any():
+        return
+    lag = last - record["t"][there]
+    centre = curves[:, there].mean()
     slope = rate["mean"] / LN10
     ends = np.array([lag[0], lag[-1]])
-    label = f"fit: factor {plain(math.exp(rate['mean']))} per step"
+    label = f"fit: factor {plain(math.exp(rate['mean']))} per {network.unit(record)}"
     colour = style.VERDICT_COLOURS[record.summary["verdict"]]
     values = centre + slope * (ends - lag.mean())
     ax.plot(last - ends, values, label=label, color=colour, zorder=4, **style.FIT)
@@ -189,21 +203,21 @@ def _zeros(record: Record) -> _Zeros:
     return _Zeros(len(lags), alive, min(lags, default=0), max(lags, default=0))
 
 
-def _steps(count: int) -> str:
-    return f"{count} step" if count == 1 else f"{count} steps"
+def _steps(record: Record, count: int) -> str:
+    return f"{count} {network.unit(record, count)}"
 
 
 def _notes(record: Record) -> list[str]:
     notes = []
     zero = _zeros(record)
     if zero.seeds and (zero.seeds < zero.of or zero.first < zero.last):
-        first = f"the first after {_steps(zero.first)}"
+        first = f"the first after {_steps(record, zero.first)}"
         notes.append(f"{first}; the curve has a gap where the median is zero")
     lost = len(record["seeds"]) - zero.of
     if lost:
         notes.append(f"{lost} of {len(record['seeds'])} seeds left out: their states overflowed")
-    if _entries(record) > 1:
+    if len(network.loss_steps(record)) > 1:
         notes.append("the gradient enters at several steps: the curve is a sum")
     elif travelled(record) < record.config["seq_len"]:
         notes.append(f"the gradient enters at t = {travelled(record)}")
-    return notes
+    return notes + marks.notes(record)

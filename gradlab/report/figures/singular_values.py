@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import style
-from gradlab.report.figures import captions, decades
+from gradlab.report import network, style
+from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import plain
 
@@ -55,7 +55,8 @@ def draw(ax: Axes, record: Record) -> None:
     if not apart:
         low, high = decades.limits([*shown, smallest.measured], NARROWEST)
     decades.set_limits(ax, low, high)
-    captions.steps(ax, 1, record.config["seq_len"])
+    captions.steps(ax, 1, record.config["seq_len"], network.unit(record))
+    marks.junction(ax, record)
     strip = _strip(ax, smallest) if apart else ax
     what = "seed" if kept.shape[0] == len(record["seeds"]) else "sequence"
     over = members(largest.members, what)
@@ -70,7 +71,7 @@ def draw(ax: Axes, record: Record) -> None:
     _histogram(panel, kept[..., 1:], style.LARGEST, 0.3)
     _histogram(panel, kept[..., 0], style.LARGEST, 0.8)
     _histogram(lowest, least, style.SMALLEST, 0.8)
-    lowest.set_xlabel("over all\nsteps", fontsize=style.SMALL)
+    lowest.set_xlabel(f"over all\n{network.unit(record, 2)}", fontsize=style.SMALL)
     captions.title(ax, _title(record, kept[..., 0]), notes=_notes(least))
     ax.set_ylabel("singular values of Jₜ = ∂sₜ/∂sₜ₋₁")
     captions.legend(ax, [strip] if apart else [])
@@ -111,7 +112,7 @@ def _lines(ax: Axes, record: Record) -> None:
     ax.axhline(0, color=style.SOFT, linewidth=1.0, marker="", zorder=1.5)
     if rate is not None:
         colour = style.VERDICT_COLOURS[record.summary["verdict"]]
-        label = f"the gradient: factor {plain(math.exp(rate['mean']))} per step"
+        label = f"the gradient: factor {plain(math.exp(rate['mean']))} per {network.unit(record)}"
         ax.axhline(rate["mean"] / LN10, label=label, color=colour, zorder=4, **style.FIT)
     if sigma:
         gates = len(record.summary["sigma_max_by_gate"])
@@ -162,7 +163,7 @@ def _title(record: Record, largest: Array) -> str:
     median = plain(float(10 ** np.median(largest[np.isfinite(largest)])))
     sigma = record.summary["sigma_max"]
     of_weights = f" (W_hh: {plain(sigma)})" if sigma else ""
-    return f"Largest singular value of a step: {median}{of_weights}"
+    return f"Largest singular value of a {network.unit(record)}: {median}{of_weights}"
 
 
 def _notes(smallest: Array) -> list[str]:

@@ -4,7 +4,9 @@ dL/dW_hh is a sum with one term for every step. Against t, on a logarithmic axis
 term of step t, the median over the seeds with their spread. The shaded steps hold 95 % of the sum
 of these norms, counted from whichever end needs fewer steps: a network whose gradient vanishes
 learns from the last few steps only. (Norms of parts do not add up to the norm of the whole: what is
-counted is the sum of norms, not the norm of the sum.)
+counted is the sum of norms, not the norm of the sum.) For a cell without a recurrent matrix it is
+W_ih. Of a net with its own weights at every step, t is the layer, and the norms are those of the
+layers' own gradients: the title says which layers learn.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import style
-from gradlab.report.figures import captions, decades
+from gradlab.report import network, style
+from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, draw_curve, members, over_members
 from gradlab.report.words import travelled
 
@@ -50,27 +52,33 @@ def draw(ax: Axes, record: Record) -> None:
     t = record["t"][steps]
     curve = over_members(t, record["log10_weight_grad_norm"][:, steps])
     decades.set_limits(ax, *decades.limits([curve.measured]))
-    captions.steps(ax, 1, record.config["seq_len"])
+    captions.steps(ax, 1, record.config["seq_len"], network.unit(record))
     spread = f", {curve.spread}" if curve.members > 1 else ""
     draw_curve(ax, curve, style.INDIGO, f"{members(curve.members)}{spread}")
     stretch = holding(record)
     if stretch.steps <= ALL * travelled(record):
-        label = f"{SHARE:.0%} of the sum of the norms"
+        label = f"{100 * SHARE:.0f} % of the sum of the norms"
         ends = (stretch.first - 0.5, stretch.last + 0.5)
         ax.axvspan(*ends, color=style.HIGHLIGHT, zorder=0, linewidth=0, label=label)
+    marks.steps(ax, record)
     captions.title(ax, title(record), notes=_notes(record))
-    ax.set_ylabel("norm of step t's term in ∂L/∂W_hh")
+    of = "step t's term in" if network.tied(record) else "layer t's"
+    ax.set_ylabel(f"norm of {of} ∂L/∂{network.weights(record)}")
     captions.legend(ax)
 
 
 def title(record: Record) -> str:
-    """How many steps the weights learn from."""
+    """How many steps the weights learn from, or how many layers learn."""
     stretch, reached = holding(record), travelled(record)
-    if stretch.steps > ALL * reached:
-        return "The weights learn from all steps"
     end = "last" if stretch.late else "first"
     count = f" {stretch.steps}" if stretch.steps > 1 else ""
-    return f"The weights learn from the {end}{count} of {reached} steps"
+    some = stretch.steps <= ALL * reached
+    if not network.tied(record):
+        return f"Only the {end}{count} of {reached} layers learn" if some else "All layers learn"
+    which = f"the {end}{count} of {reached} steps" if some else "all steps"
+    if network.bidirectional(record):
+        return f"Forward direction learns from {which}"
+    return f"The weights learn from {which}"
 
 
 def holding(record: Record) -> Stretch:
@@ -100,4 +108,5 @@ def _needed(norms: Array) -> int:
 def _notes(record: Record) -> list[str]:
     lost = int(np.count_nonzero(record["overflow_step"] > 0))
     seeds = len(record["seeds"])
-    return [f"{lost} of {seeds} seeds left out: their states overflowed"] if lost else []
+    left_out = [f"{lost} of {seeds} seeds left out: their states overflowed"] if lost else []
+    return left_out + marks.notes(record)

@@ -7,14 +7,12 @@ none of its global settings is changed, and the same sweep gives the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gradlab.errors import GradlabError
 from gradlab.report import style
 from gradlab.report.sweep_figures import categories, curves, growth_rate, phase_diagram
 from gradlab.report.sweep_figures.grid import AxisValues, Curves, Grid, grid
@@ -50,13 +48,6 @@ SWEEP_FIGURES: dict[str, SweepFigure] = {
     ),
 }
 
-# without dates and versions: the same figure, the same bytes
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-
 
 def save(
     axes: Sequence[AxisValues],
@@ -72,18 +63,12 @@ def save(
     log10 ||dL/dh_t||, by a row's index; None leaves the figure of them out. Raises GradlabError for
     an unknown format, before anything is written, and where a file cannot be written.
     """
-    for name in formats:
-        if name not in _METADATA:
-            raise GradlabError(f"unknown figure format {name!r}; known: {', '.join(_METADATA)}")
+    formats = style.formats(formats)
     if not formats:
         return []
     made = grid(axes, rows, curves)
     drawn = [name for name, entry in SWEEP_FIGURES.items() if entry.applies(made)]
-    return [
-        path
-        for name in drawn
-        for path in _save(name, made, folder, [e for e in _METADATA if e in formats], dpi)
-    ]
+    return [path for name in drawn for path in _save(name, made, folder, formats, dpi)]
 
 
 def _save(name: str, made: Grid, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
@@ -92,8 +77,6 @@ def _save(name: str, made: Grid, folder: Path, formats: Sequence[str], dpi: int)
     with style.applied():
         figure = style.new_figure()
         SWEEP_FIGURES[name].draw(figure, made)
-        for path, extension in zip(paths, formats, strict=True):
-            data = io.BytesIO()
-            figure.savefig(data, format=extension, dpi=dpi, metadata=_METADATA[extension])
-            write_whole(path, data.getvalue())
+        for path in paths:
+            write_whole(path, style.rendered(figure, path.suffix[1:], dpi))
     return paths

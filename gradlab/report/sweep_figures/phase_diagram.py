@@ -16,6 +16,7 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.report import style
+from gradlab.report.figures import mesh
 from gradlab.report.sweep_figures import edges, losses, panels, regions, roles, scales
 from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.grid import Grid, Status
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 CLIPPED, BEYOND = 95.0, 1.5  # colours end at this percentile if the largest is so many times it
 LEAST = 0.01  # nats per step that colours span
-GREY, HATCH = "#dcdcdc", "////"
 EDGE: dict[str, Any] = {"colors": [style.INK], "linewidths": [3.0], "linestyles": ["solid"]}
 TEXTBOOK: dict[str, Any] = {
     "colors": [style.INK],
@@ -60,13 +60,13 @@ def draw(figure: Figure, grid: Grid) -> None:
     for k, ax in enumerate(axes):
         scales.set_ticks(ax.xaxis, x, panels.columns(len(axes)))
         scales.set_ticks(ax.yaxis, y)
-        mesh = _cells(ax, x, y, growth[k], limit, handles)
+        coloured = _cells(ax, x, y, growth[k], limit, handles)
         _contours(ax, x, y, growth[k], bound[k], handles)
     parts = role.fixed(grid) + ([] if third is None else roles.thinned(third, shown))
     notes = (["; ".join(parts)] if parts else []) + losses.notes(grid)
     frame = panels.Frame(edges.title(grid, role), notes, x.label, y.label, right=panels.BAR)
     panels.arrange(figure, axes, frame, handles)
-    _bar(figure, axes, mesh, limit, extend)
+    _bar(figure, axes, coloured, limit, extend)
     for k, ax in enumerate(axes):
         regions.name(ax, x, y, growth[k])
 
@@ -105,33 +105,21 @@ def _cells(
     ax: Axes, x: Axis, y: Axis, growth: Array, limit: float, handles: dict[str, Any]
 ) -> QuadMesh:
     """A coloured cell around every point; hatched where there is no growth rate."""
-    from matplotlib.collections import PolyCollection
     from matplotlib.colors import Normalize
-    from matplotlib.patches import Patch
 
     assert x.positions is not None
     assert y.positions is not None
-    across, up = scales.borders(x.positions), scales.borders(y.positions)
+    across, up = mesh.borders(x.positions), mesh.borders(y.positions)
     ax.grid(False)
     shown = np.ma.masked_invalid(np.where(np.isneginf(growth), -1e300, growth))
     norm = Normalize(-limit, limit)
-    mesh = ax.pcolormesh(across, up, shown, cmap=colours(), norm=norm, rasterized=True)
-    cells = [
-        [
-            (across[i], up[j]),
-            (across[i + 1], up[j]),
-            (across[i + 1], up[j + 1]),
-            (across[i], up[j + 1]),
-        ]
-        for j, i in zip(*np.nonzero(np.isnan(growth)), strict=True)
-    ]
-    if cells:
-        look: dict[str, Any] = {"facecolor": GREY, "edgecolor": style.SOFT, "hatch": HATCH}
-        ax.add_collection(PolyCollection(cells, linewidth=0, zorder=1.2, **look), autolim=False)
-        handles["no growth rate"] = Patch(linewidth=0, **look)
+    coloured = ax.pcolormesh(across, up, shown, cmap=colours(), norm=norm, rasterized=True)
+    without = mesh.hatch(ax, across, up, np.isnan(growth))
+    if without is not None:
+        handles["no growth rate"] = without
     ax.set_xlim(across[0], across[-1])
     ax.set_ylim(up[0], up[-1])
-    return mesh
+    return coloured
 
 
 def _contours(
@@ -158,11 +146,13 @@ def _contours(
             )
 
 
-def _bar(figure: Figure, axes: Sequence[Axes], mesh: QuadMesh, limit: float, extend: str) -> None:
+def _bar(
+    figure: Figure, axes: Sequence[Axes], coloured: QuadMesh, limit: float, extend: str
+) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     clipped = "" if extend == "neither" else f", colours end at ±{limit:.2g}"
-    bar = panels.colour_bar(figure, axes, mesh, f"growth rate (nats per step{clipped})", extend)
+    bar = panels.colour_bar(figure, axes, coloured, f"growth rate (nats per step{clipped})", extend)
     bar.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
     bar.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value)))
     bar.axhline(0, color=style.INK, linewidth=3.0)

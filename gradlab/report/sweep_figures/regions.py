@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.report import style
-from gradlab.report.sweep_figures import scales
+from gradlab.report.figures import mesh
 from gradlab.report.sweep_figures.axis import Axis
 
 if TYPE_CHECKING:
@@ -76,5 +76,5 @@ def _between(x: Axis, y: Axis, growth: Array, columns: int, rows: int) -> Array:
 
 
 def _pixels(positions: Array, count: int) -> Array:
-    borders = scales.borders(positions)
+    borders = mesh.borders(positions)
     return borders[0] + (np.arange(count) + 0.5) / count * (borders[-1] - borders[0])

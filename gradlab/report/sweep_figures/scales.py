@@ -61,13 +61,6 @@ def set_x(ax: Axes, axis: Axis, panels: int = 1) -> None:
     set_ticks(ax.xaxis, axis, panels)
 
 
-def borders(positions: Array) -> Array:
-    """The N + 1 borders of cells around N >= 2 ascending positions: half way between them."""
-    middle = (positions[:-1] + positions[1:]) / 2
-    first, last = 2 * positions[0] - middle[0], 2 * positions[-1] - middle[-1]
-    return np.concatenate(([first], middle, [last]))
-
-
 def growth_limits(mean: Array, low: Array, high: Array) -> tuple[float, float]:
     """Limits that show zero, all means, and of their intervals as much as does not squash them."""
     shown = np.append(mean[np.isfinite(mean)], 0.0)

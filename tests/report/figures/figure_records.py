@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import network_records as networks
 import numpy as np
 
 from gradlab.cells import CELLS
@@ -26,6 +27,7 @@ TEXTBOOK: dict[str, Any] = {
     "generator": "mt19937",
     "seeds": [3],
 }
+WINDOW = {"steps": 10, "mode": "sliding"}
 LONG: dict[str, Any] = {"cell": "linear", "inputs": "zeros", "seq_len": 5000, "spectrum": "none"}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -74,11 +76,50 @@ CASES: dict[str, dict[str, Any]] = {
         "seeds": 6,
     },
 }
+# a case, and what is added to its record
+NETWORKS: dict[str, tuple[str, networks.Change]] = {
+    "three layers": ("lstm", networks.stacked(3)),
+    "two even layers": ("rnn", networks.stacked(2, 0.0)),
+    "thirty layers": ("every seventh step", networks.stacked(30, -1.5)),
+    "layers, some seeds overflow": ("some seeds overflow", networks.stacked(4)),
+    "layers of a single step": ("one step", networks.stacked(2)),
+    "both directions": ("rnn", networks.bidirectional),
+    "both directions from the middle": ("loss in the middle", networks.bidirectional),
+    "both directions, all steps": ("loss at all steps", networks.bidirectional),
+    "short memory": ("rnn", networks.lag_split(0.7)),
+    "long memory": ("one seed", networks.lag_split(1.2)),
+    "memory of a step": ("rnn", networks.lag_split(1e-4)),
+    "memory, some seeds overflow": ("some seeds overflow", networks.lag_split(0.9)),
+    "truncated": ("rnn", networks.truncated),
+    "chunks": ("loss at all steps", networks.lag_split(0.9, {"steps": 7, "mode": "chunked"})),
+    "window, all steps": ("loss at all steps", networks.configured(truncate=WINDOW)),
+    "idle window": ("gru", networks.configured(truncate=WINDOW | {"steps": 300})),
+    "deep net": ("rnn", networks.configured(tied=False)),
+    "deep net that learns": ("preserved", networks.configured(tied=False, residual=True, block=2)),
+    "encoder, decoder": (
+        "gru",
+        networks.configured(encoder_decoder={"encoder": 20, "decoder": 10}),
+    ),
+    "long encoder": ("lstm", networks.configured(encoder_decoder={"encoder": 29, "decoder": 1})),
+    "direct path": ("lstm", networks.paths(0.73, 0.12)),
+    "indirect path": ("some seeds overflow", networks.paths(0.3, 1.4)),
+    "paths of a single step": ("one step, cell state", networks.paths(0.5, 0.1)),
+    "factors between": ("rnn", networks.factors(1.2)),
+    "factors at the ends": ("one seed", networks.factors(60.0)),
+    "no recurrent matrix": (
+        "rnn",
+        lambda r: networks.lag_split(0.6)(networks.without_recurrent_matrix(r)),
+    ),
+    "output layer": ("lstm", networks.output_layer),
+}
 
 
 @cache
 def record(case: str) -> Record:
     """The record of a case, computed once."""
+    if case in NETWORKS:
+        source, change = NETWORKS[case]
+        return change(record(source))
     return made(**CASES[case])
 
 

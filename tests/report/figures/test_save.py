@@ -9,10 +9,20 @@ from pathlib import Path
 
 import pytest
 from figure_records import overflowed, record
+from network_records import older
 
 from gradlab.errors import GradlabError
 from gradlab.report import figures
 
+ALWAYS = ("gradient_norms", "singular_values", "weight_gradient")
+# a record for each of the others
+OTHERS = {
+    "lag_split": "truncated",
+    "layer_heatmap": "three layers",
+    "directions": "both directions",
+    "cell_paths": "direct path",
+    "factor_histogram": "factors between",
+}
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-1."}
 
 
@@ -22,7 +32,7 @@ def test_overflow_of_all_seeds_is_left_out(name: str) -> None:
 
 
 def test_what_does_not_apply_is_skipped(tmp_path: Path) -> None:
-    paths = figures.save(record("no spectrum"), tmp_path, ["png"], 50)
+    paths = figures.save(older(record("no spectrum")), tmp_path, ["png"], 50)
     assert [path.name for path in paths] == ["gradient_norms.png", "weight_gradient.png"]
     assert figures.save(overflowed(), tmp_path, ["png"], 50) == []
     assert figures.save(record("rnn"), tmp_path, [], 50) == []
@@ -32,9 +42,9 @@ def test_files_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
     folders = [tmp_path / "first", tmp_path / "second"]
     for folder in folders:
         folder.mkdir()
-        paths = figures.save(record("lstm"), folder, ["pdf", "png", "svg"], 60)
+        paths = figures.save(older(record("lstm")), folder, ["pdf", "png", "svg"], 60)
         assert sorted(paths) == sorted(folder.iterdir())
-        assert len(paths) == 3 * len(figures.FIGURES)
+        assert len(paths) == 3 * len(ALWAYS)
     for path in folders[0].iterdir():
         data = path.read_bytes()
         assert data.startswith(MAGIC[path.suffix[1:]])
@@ -42,6 +52,18 @@ def test_files_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
         assert b"CreationDate" not in data
         assert b"dc:date" not in data
         assert b"Matplotlib" not in data.replace(b"Matplotlib font", b"")
+
+
+@pytest.mark.parametrize("name", [name for name in figures.FIGURES if name not in ALWAYS])
+def test_what_only_some_networks_have_is_drawn_for_them(name: str, tmp_path: Path) -> None:
+    assert not figures.FIGURES[name].applies(older(record("lstm")))
+    once, again = (
+        figures.save(record(OTHERS[name]), tmp_path, list(MAGIC), 50, [name])
+        and {path.name: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+        for _ in range(2)
+    )
+    assert once == again
+    assert set(once) == {f"{name}.{extension}" for extension in MAGIC}
 
 
 def test_names_choose_and_unknown_ones_are_refused(tmp_path: Path) -> None:

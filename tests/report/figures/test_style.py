@@ -32,7 +32,16 @@ def lightness(colour: str) -> float:
     return float(116 * luminance(colour) ** (1 / 3) - 16)
 
 
-@pytest.mark.parametrize("palette", [style.VERDICT_COLOURS, style.PART_COLOURS])
+@pytest.mark.parametrize(
+    "palette",
+    [
+        style.VERDICT_COLOURS,
+        style.PART_COLOURS,
+        style.PATH_COLOURS,
+        style.DIRECTION_COLOURS,
+        {"whole": style.WHOLE, "rest": style.REST},
+    ],
+)
 def test_colours_stay_apart_in_grey(palette: dict[str, str]) -> None:
     levels = sorted(lightness(colour) for colour in palette.values())
     assert min(b - a for a, b in pairwise(levels)) > 6
@@ -46,7 +55,13 @@ def test_every_verdict_has_a_colour_that_is_read_on_white_and_on_black() -> None
 
 
 def test_series_differ_in_their_markers() -> None:
-    assert len(set(style.PART_MARKERS.values())) == len(style.PART_COLOURS)
+    for colours, markers in (
+        (style.PART_COLOURS, style.PART_MARKERS),
+        (style.PATH_COLOURS, style.PATH_MARKERS),
+        (style.DIRECTION_COLOURS, style.DIRECTION_MARKERS),
+    ):
+        assert colours.keys() == markers.keys()
+        assert len(set(markers.values())) == len(markers)
 
 
 def test_importing_style_and_figures_loads_no_matplotlib() -> None:

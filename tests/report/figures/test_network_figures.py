@@ -1,0 +1,264 @@
+"""Figures of networks that are more than one recurrent layer, and of what only some cells have.
+
+Claims:
+- the colours of the layers are the medians over seeds, hatched where there is none;
+- both directions begin at distance 0, where the gradient enters them, and end where it leaves;
+- the shaded memory horizon is the array's median; the parts are those of the record, relative to
+  the whole gradient, and to the largest part where the whole is truncated;
+- the title of the paths compares the medians; the histogram is a distribution;
+- junction, cuts, and what t counts are where the config says.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from drawing import drawn, line
+from figure_records import NETWORKS, record
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.patches import Rectangle
+
+from gradlab.record import Record
+from gradlab.report import lags
+from gradlab.report.figures import (
+    cell_paths,
+    decades,
+    directions,
+    factor_histogram,
+    gradient_norms,
+    lag_split,
+    layer_heatmap,
+    marks,
+    mesh,
+    weight_gradient,
+)
+from gradlab.report.network import Truncation
+
+
+def having(array: str) -> list[str]:
+    return [case for case in NETWORKS if array in record(case).arrays]
+
+
+def alive(source: Record, array: str) -> np.ndarray:
+    return np.asarray(source[array][source["overflow_step"] == 0])
+
+
+# ---------------------------------------------------------------- layers
+
+
+@pytest.mark.parametrize("case", having("layer_log10_grad_norm_h"))
+def test_colours_of_layers_are_medians_and_zeros_are_hatched(case: str) -> None:
+    source = record(case)
+    _, ax = drawn("layer_heatmap", case)
+    (coloured,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    expected = np.median(alive(source, "layer_log10_grad_norm_h"), axis=0).T  # layers, steps
+    shown = np.ma.masked_invalid(expected)
+    np.testing.assert_array_equal(coloured.get_array().mask, shown.mask)
+    np.testing.assert_array_equal(coloured.get_array().compressed(), shown.compressed())
+    low, high = coloured.get_clim()
+    assert low <= shown.min() <= shown.max() <= high
+    hatched = [c for c in ax.collections if isinstance(c, PolyCollection) and c.get_hatch()]
+    assert bool(hatched) == shown.mask.any()
+    for one in hatched:
+        centres = [(t, k + 1) for k, i in zip(*np.nonzero(shown.mask), strict=True)
+                   for t in source["t"][[i]]]  # fmt: skip
+        paths = one.get_paths()
+        assert all(any(path.contains_point(centre) for path in paths) for centre in centres)
+
+
+def test_first_layer_is_below_and_the_title_speaks_of_its_first_step() -> None:
+    _, ax = drawn("layer_heatmap", "layers of a single step")
+    assert ax.get_ylim()[0] < 1 < 2 < ax.get_ylim()[1]
+    source = record("layers of a single step")
+    values = np.median(source["layer_log10_grad_norm_h"], axis=0)
+    left = decades.about(float(values[0, 0] - values[1, 1]))
+    assert layer_heatmap.title(source).endswith(f"layer 1, step 0 with {left} of its norm")
+    assert "Nothing" in layer_heatmap.title(record("three layers"))
+
+
+def test_borders_lie_half_way() -> None:
+    np.testing.assert_array_equal(mesh.borders(np.array([0.0, 1.0, 3.0])), [-0.5, 0.5, 2.0, 4.0])
+    np.testing.assert_array_equal(mesh.borders(np.array([2.0])), [1.5, 2.5])
+
+
+# ---------------------------------------------------------------- directions
+
+ENTRIES = {
+    "both directions": (30, 1, 30, 30),
+    "both directions from the middle": (15, 15, 15, 16),
+    "both directions, all steps": (30, 1, 30, 30),
+}
+
+
+@pytest.mark.parametrize("case", ENTRIES)
+def test_directions_begin_where_the_gradient_enters(case: str) -> None:
+    source = record(case)
+    forward, backward, there, back = ENTRIES[case]
+    assert directions.entries(source) == {"forward": forward, "backward": backward}
+    _, ax = drawn("directions", case)
+    x, y = line(ax, "forward")
+    at = [source["t"].tolist().index(forward - lag) for lag in range(there + 1)]
+    np.testing.assert_array_equal(x, np.arange(there + 1))
+    np.testing.assert_array_equal(y, np.median(source["log10_grad_norm_h"][:, at], axis=0))
+    x, y = line(ax, "backward")
+    at = [source["backward_t"].tolist().index(backward + lag) for lag in range(back + 1)]
+    np.testing.assert_array_equal(x, np.arange(back + 1))
+    np.testing.assert_array_equal(y, np.median(source["backward_log10_grad_norm_h"][:, at], axis=0))
+
+
+# ---------------------------------------------------------------- lags
+
+LAGGED = having("lag_split_lag")
+
+
+def shaded(ax: Axes) -> list[Rectangle]:
+    return [p for p in ax.patches if isinstance(p, Rectangle) and "horizon" in str(p.get_label())]
+
+
+@pytest.mark.parametrize("case", LAGGED)
+def test_the_shaded_memory_horizon_is_the_median(case: str) -> None:
+    source = record(case)
+    _, ax = drawn("lag_split", case)
+    (span,) = shaded(ax)
+    horizon = math.ceil(np.nanmedian(source["memory_horizon"]))
+    assert span.get_x() + span.get_width() + 0.5 == horizon
+    assert f"horizon: {horizon} step" in str(span.get_label())
+    rest = np.median(alive(source, "lag_remainder"), axis=0)
+    assert rest[horizon - 1] <= 0.05 * 1.2  # medians of both need not be the same seed's
+    assert horizon == 1 or rest[horizon - 2] > 0.05 * 0.8
+
+
+@pytest.mark.parametrize("case", LAGGED)
+def test_parts_are_relative_to_the_whole_gradient(case: str) -> None:
+    source = record(case)
+    _, ax = drawn("lag_split", case)
+    norms = alive(source, "log10_lag_norm")
+    if source.config["truncate"]:
+        whole = norms.max(axis=1)
+        assert ax.get_ylabel().endswith("the largest part")
+    else:
+        name = source.names.get("weights", ["weight_hh"])[0]
+        at = source.names["tensors"].index(name)
+        whole = alive(source, "log10_parameter_grad_norm")[:, at]
+        assert ax.get_ylabel().endswith(f"‖∂L/∂{name.replace('weight', 'W')}‖")
+    x, y = line(ax, "lag's part")
+    parts = np.median(norms - whole[:, None], axis=0)
+    np.testing.assert_allclose(y, parts[: len(x)], atol=1e-12)
+    assert (parts[len(x) :] < parts.max() - lag_split.DEEPEST + 1).all()  # what is left out
+
+
+def test_the_whole_is_over_all_layers() -> None:
+    source = record("short memory")
+    names = ["weight_hh_l0", "weight_hh_l1", "weight_ih_l0", "weight_hh_l0_reverse"]
+    norms = np.log10([[3.0, 4.0, 7.0, 100.0]] * 4)
+    source = type(source)(
+        source.config,
+        source.summary,
+        source.names | {"tensors": names},
+        source.arrays | {"log10_parameter_grad_norm": norms},
+        source.identity,
+        source.version,
+    )
+    expected = source["log10_lag_norm"] - math.log10(5.0)
+    np.testing.assert_allclose(lags.relative(source), expected, atol=1e-12)
+
+
+def test_titles_of_the_lag_split() -> None:
+    horizon = math.ceil(np.median(record("short memory")["memory_horizon"]))
+    assert lag_split.title(record("short memory")) == (
+        f"95 % of ∂L/∂W_hh comes from the last {horizon} steps"
+    )
+    assert lag_split.title(record("memory of a step")).endswith("from the last step")
+    assert lag_split.title(record("long memory")).startswith("It takes ")
+    lost = record("truncated").summary["truncation"]["lost"]
+    assert lag_split.title(record("truncated")) == (
+        f"Truncation after 10 steps loses {100 * lost:.0f} % of ∂L/∂W_hh"
+    )
+
+
+def test_the_cut_is_at_the_lag_of_the_truncation() -> None:
+    for case, steps in (("truncated", 10), ("chunks", 7)):
+        x, _ = line(drawn("lag_split", case)[1], "truncated")
+        assert set(x) == {steps - 0.5}
+
+
+# ---------------------------------------------------------------- paths and factors
+
+
+@pytest.mark.parametrize("case", having("log10_path_norm"))
+def test_paths_are_medians_and_the_title_compares_them(case: str) -> None:
+    source = record(case)
+    _, ax = drawn("cell_paths", case)
+    values = np.median(alive(source, "log10_path_norm")[:, source["t"] > 0], axis=0)
+    lines = [one for one in ax.get_lines() if len(one.get_xdata()) == len(values)]
+    for k, one in enumerate(lines[-4:]):
+        expected = np.where(np.isfinite(values[:, k]), values[:, k], np.nan)
+        np.testing.assert_array_equal(one.get_ydata(), expected)
+    widths = [one.get_linewidth() for one in lines[-4:]]
+    assert widths[0] > max(widths[1:])
+    title = cell_paths.title(source)
+    if np.isfinite(values[:, 1:]).any():
+        typical = [np.median(column[np.isfinite(column)]) for column in values.T]
+        assert title.startswith("The direct path dominates") == (np.argmax(typical) == 0)
+    else:
+        assert title.startswith("Only the direct path")
+
+
+@pytest.mark.parametrize("case", having("factor_histogram"))
+def test_the_histogram_is_a_distribution(case: str) -> None:
+    source = record(case)
+    shares = factor_histogram.distribution(source)
+    np.testing.assert_allclose(shares.sum(axis=1), 100.0, rtol=1e-12)
+    factor = source.summary["factor"]
+    holds = factor["claim"] == "holds"
+    assert factor_histogram.title(source).startswith("Near 0 or 1" if holds else "Between")
+    _, ax = drawn("factor_histogram", case)
+    assert ax.get_ylim()[1] > shares.max()
+    assert ax.get_xlim()[0] < 0 < 1 < ax.get_xlim()[1]
+
+
+# ---------------------------------------------------------------- marks and words
+
+
+@pytest.mark.parametrize("name", ["gradient_norms", "weight_gradient", "singular_values"])
+def test_the_junction_is_between_encoder_and_decoder(name: str) -> None:
+    for case, after in (("encoder, decoder", 20), ("long encoder", 29)):
+        _, ax = drawn(name, case)
+        assert any(set(one.get_xdata()) == {after + 0.5} for one in ax.get_lines())
+        (words,) = [text.get_text() for text in ax.texts if "encoder" in text.get_text()]
+        assert words.index("encoder") < words.index("decoder")
+
+
+def test_borders_of_truncation() -> None:
+    last, every = record("rnn"), record("loss at all steps")  # T = 30
+    assert marks.borders(last, Truncation(10, "sliding")) == [20.5]
+    assert marks.borders(last, Truncation(7, "chunked")) == [28.5]
+    assert marks.borders(last, Truncation(30, "sliding")) == []
+    assert marks.borders(every, Truncation(10, "sliding")) == []
+    assert marks.borders(every, Truncation(7, "chunked")) == [7.5, 14.5, 21.5, 28.5]
+    assert marks.borders(every, Truncation(1, "chunked")) == []  # too many: a note tells
+
+
+def test_the_sliding_border_is_where_the_gradient_ends() -> None:
+    source = record("truncated")
+    (border,) = marks.borders(source, Truncation(10, "sliding"))
+    there = np.isfinite(source["log10_grad_norm_h"]).all(axis=0)
+    np.testing.assert_array_equal(there, source["t"] > border)
+    assert gradient_norms.title(source) == "vanishing: cut after 10 steps"
+
+
+def test_words_say_layer_direction_and_weights_where_that_is_what_they_are() -> None:
+    deep = record("deep net")
+    assert gradient_norms.title(deep).endswith("layers")
+    assert weight_gradient.title(deep).startswith("Only the last ")
+    assert weight_gradient.title(deep).endswith(" of 30 layers learn")
+    assert weight_gradient.title(record("deep net that learns")) == "All layers learn"
+    assert gradient_norms.title(record("both directions")).startswith("forward direction, ")
+    assert weight_gradient.title(record("both directions")).startswith("Forward direction ")
+    assert "W_ih" in drawn("weight_gradient", "no recurrent matrix")[1].get_ylabel()
+    assert "all layers" in str(
+        drawn("gradient_norms", "two even layers")[1].get_legend_handles_labels()
+    )
