@@ -18,6 +18,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | log10_path_norm | (R, N, paths) | terms of dc_t/dc_{t-1}: Frobenius norm / sqrt(H) |
 | factor_histogram | (R, 50) | counts of the factor of a diagonal Jacobian, over [0, 1] |
 | lag_split_lag, log10_lag_norm | (M,), (R, M) | norm of A_lag, the part of dL/dW_hh from that lag |
+| log10_lag_whole | (R,) | norm of the whole dL/dW_hh, also where it is truncated |
 | lag_remainder, lag_cosine | (R, M) | of the lags up to that one: what is missing, and its angle |
 | memory_horizon | (R,) | the fewest lags that make 95 % of dL/dW_hh |
 | truncation_lost, truncation_cosine | (R,) | of the truncated against the whole dL/dW_hh |

@@ -57,6 +57,7 @@ def lags(split: LagSplit, stride: int) -> Arrays:
     """The split of dL/dW by lag; M lags. stride: steps of the sequence in one of the network."""
     return {
         "log10_lag_norm": split.norms.log10().T.copy(),
+        "log10_lag_whole": split.whole.log10(),
         "lag_remainder": split.remainder.T.copy(),
         "lag_cosine": split.cosine.T.copy(),
         "memory_horizon": split.horizon * stride,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from gradlab import __version__
 from gradlab.analysis.growth import slopes
-from gradlab.analysis.summary import Facts, brief, summarize
+from gradlab.analysis.summary import Facts, course, summarize
 from gradlab.drawn import Member
 from gradlab.ensemble import compute
 from gradlab.memory import memory_plan
@@ -58,15 +59,34 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     facts = {name: _facts(spec, names, entries) for name, entries in spec.entries.items()}
     arrays |= _rates(arrays, arrays["t"], facts["forward"])
     summary = summarize(arrays, facts["forward"])
+    if spec.topology.layers > 1:
+        summary |= {"layers_rates": _layers(arrays, spec.topology.layers, facts["forward"])}
     if "backward" in facts:
-        own = {k.removeprefix(BACK): a for k, a in arrays.items() if k.startswith(BACK)}
-        shared = {k: a for k, a in arrays.items() if not k.startswith(BACK)} | own
-        shared |= _rates(shared, arrays["t"], facts["backward"])
         arrays |= {BACK + "t": spec.T + 1 - arrays["t"]}
-        arrays |= {BACK + k: shared[k] for k in ("growth_rate", "growth_rate_error")}
-        both = {"forward": summary, "backward": summarize(shared, facts["backward"])}
-        summary |= {"directions": {name: brief(one) for name, one in both.items()}}
+        summary |= {"directions": _directions(arrays, facts)}
     return Record(spec.config, summary, names, arrays, spec.identity, __version__)
+
+
+def _layers(arrays: dict[str, Array], layers: int, facts: Facts) -> dict[str, Any]:
+    """What becomes of the gradient in each layer; s_0 is not below any layer, so from t = 1 on."""
+    steps = arrays["t"] > 0
+    shared = {"overflow_step": arrays["overflow_step"], "t": arrays["t"][steps]}
+    told = {}
+    for layer in range(layers):
+        own = shared | {"log10_grad_norm_h": arrays["layer_log10_grad_norm_h"][:, steps, layer]}
+        told[f"{layer + 1}"] = course(own | _rates(own, own["t"], facts), facts)
+    return told
+
+
+def _directions(arrays: dict[str, Array], facts: dict[str, Facts]) -> dict[str, Any]:
+    """What becomes of the gradient in each direction; adds the second one's rates."""
+    own = arrays | {"log10_grad_norm_h": arrays[BACK + "log10_grad_norm_h"]}
+    rates = _rates(own, arrays["t"], facts["backward"])
+    arrays |= {BACK + name: rate for name, rate in rates.items()}
+    return {
+        "forward": course(arrays, facts["forward"]),
+        "backward": course(own | rates, facts["backward"]),
+    }
 
 
 def _rates(arrays: Mapping[str, Array], t: Array, facts: Facts) -> dict[str, Array]:

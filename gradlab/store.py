@@ -107,8 +107,15 @@ def _csv(record: Record) -> str:
     """17 significant digits; an empty field where there is no value."""
     header, rows = record.rows()
     lines = [",".join(header)]
-    lines += [",".join("" if v is None else format(v, ".17g") for v in row) for row in rows]
+    lines += [",".join(map(_field, row)) for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def _field(value: Any) -> str:
+    """What does not exist is an empty field; 17 digits bring a float back to the bit."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return format(value, ".17g")
 
 
 def put(path: Path, content: str | bytes) -> None:

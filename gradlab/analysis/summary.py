@@ -53,13 +53,7 @@ class Facts:
 def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
     """summary.json without schema, identity and version."""
     alive = arrays["overflow_step"] == 0
-    travelled = facts.travelled(arrays["t"])
-    curves = arrays["log10_grad_norm_h"][:, travelled]
-    lag = facts.last - arrays["t"][travelled]
-    zero = bool(np.isneginf(arrays["growth_rate"]).any())
-    rate = _rate(arrays, curves.shape[1])
-    verdict = _verdict(rate, zero, facts.distance)
-    curve = mean_curve(curves[alive])
+    told = course(arrays, facts)
     sigma_max, radius = (
         _largest(arrays, "weight_singular_values"),
         _largest(arrays, "weight_spectral_radius"),
@@ -67,15 +61,7 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
     theory = (
         textbook(facts.max_slope, sigma_max) if facts.max_slope and sigma_max is not None else None
     )
-    shown = None if zero else rate
-    steps = math.log(2) / abs(shown.mean) if shown and shown.mean else None
-    return {
-        "verdict": verdict.value,
-        "growth_rate": None if shown is None else {k: _number(v) for k, v in asdict(shown).items()},
-        "half_life": steps if verdict is Verdict.VANISHING else None,
-        "doubling_time": steps if verdict is Verdict.EXPLODING else None,
-        "horizon": _horizon(curve, lag),
-        "log10_remaining": _number(curve[0] - curve[-1]) if np.isfinite(curve[-1]) else None,
+    return told | {
         "sigma_max": _mean(sigma_max),
         "sigma_max_by_gate": _by_gate(arrays, "weight_singular_values", facts.parts),
         "spectral_radius": _mean(radius),
@@ -90,14 +76,33 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "theory": {"textbook": asdict(theory)} if theory else {},
         "outcome": (Outcome.OK if alive.all() else Outcome.OVERFLOW).value,
         "overflow_step": None if alive.all() else int(arrays["overflow_step"][~alive].min()),
-        "caveats": [c.value for c in _caveats(arrays, facts, verdict, theory, curves[alive])],
-        "reasons": _reasons(arrays, zero),
+        "caveats": [c.value for c in _caveats(arrays, facts, Verdict(told["verdict"]), theory)],
+        "reasons": _reasons(arrays, bool(np.isneginf(arrays["growth_rate"]).any())),
     }
 
 
-def brief(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of one of several directions."""
-    return {key: summary[key] for key in ("verdict", "growth_rate", "horizon", "log10_remaining")}
+def course(arrays: Arrays, facts: Facts) -> dict[str, Any]:
+    """What becomes of one gradient on its way: verdict, rate, and lengths in steps.
+
+    Of the arrays it needs t, log10_grad_norm_h, growth_rate and its error, overflow_step.
+    """
+    alive, travelled = arrays["overflow_step"] == 0, facts.travelled(arrays["t"])
+    curves = arrays["log10_grad_norm_h"][:, travelled]
+    lag = facts.last - arrays["t"][travelled]
+    zero = bool(np.isneginf(arrays["growth_rate"]).any())
+    rate = _rate(arrays, curves.shape[1])
+    verdict = _verdict(rate, zero, facts.distance)
+    curve = mean_curve(curves[alive])
+    shown = None if zero else rate
+    steps = math.log(2) / abs(shown.mean) if shown and shown.mean else None
+    return {
+        "verdict": verdict.value,
+        "growth_rate": None if shown is None else {k: _number(v) for k, v in asdict(shown).items()},
+        "half_life": steps if verdict is Verdict.VANISHING else None,
+        "doubling_time": steps if verdict is Verdict.EXPLODING else None,
+        "horizon": _horizon(curve, lag),
+        "log10_remaining": _number(curve[0] - curve[-1]) if np.isfinite(curve[-1]) else None,
+    }
 
 
 def _rate(arrays: Arrays, points: int) -> Spread | None:
@@ -128,8 +133,10 @@ def _reasons(arrays: Arrays, zero: bool) -> dict[str, str]:
 
 
 def _caveats(
-    arrays: Arrays, facts: Facts, verdict: Verdict, theory: Textbook | None, curves: Array
+    arrays: Arrays, facts: Facts, verdict: Verdict, theory: Textbook | None
 ) -> list[Caveat]:
+    alive, travelled = arrays["overflow_step"] == 0, facts.travelled(arrays["t"])
+    curves = arrays["log10_grad_norm_h"][alive][:, travelled]
     vanishing = verdict is Verdict.VANISHING
     radius = _largest(arrays, "weight_spectral_radius")
     applies = {

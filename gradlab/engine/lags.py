@@ -105,6 +105,7 @@ class LagSplit:
     """
 
     norms: Scaled  # (M, R) of A_tau
+    whole: Scaled  # (R,) of dL/dW
     remainder: Array  # (M, R)
     cosine: Array  # (M, R)
     horizon: Array  # (R,)
@@ -121,6 +122,7 @@ def lag_split(
     """Split the gradient of some tensors (name -> shape), whose full gradient is given, by lag."""
     whole, R = _Whole(trajectory), trajectory.marks.shape[1]
     target = {name: full[name] for name in tensors}
+    whole_norm = hypot([norm(g) for g in target.values()])
     partial: dict[str, Scaled] | None = None
     norms, remainders, cosines = [], [], []
     for lag in _by_lag(whole, loss, entries, trajectory.T):
@@ -135,7 +137,7 @@ def lag_split(
     reached = left <= HORIZON
     horizon = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1.0, np.nan)
     stacked = Scaled(np.stack([n.mantissa for n in norms]), np.stack([n.exponent for n in norms]))
-    return LagSplit(stacked, left, np.stack(cosines), horizon)
+    return LagSplit(stacked, whole_norm, left, np.stack(cosines), horizon)
 
 
 def _gradient(

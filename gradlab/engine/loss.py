@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ OUTPUT_LOSSES: dict[str, Callable[[Array, Array], Found]] = {
     "mse": mse,
     "cross_entropy": cross_entropy,
 }
-LOSSES = ("upstream", *OUTPUT_LOSSES)
+LOSSES: dict[str, Callable[..., Any]] = {"upstream": upstream, **OUTPUT_LOSSES}
 
 
 class Read(NamedTuple):

@@ -86,9 +86,7 @@ def lag_split(record: Record) -> Table:
     """The gradient of the weights by lag: a part's norm, what is missing, the cosine so far."""
     of = f"dL/d{network.weights(record)}"
     title = f"{of} by lag" + (", median over seeds" if len(record["seeds"]) > 1 else "")
-    whole = lags.applies(record) and lags.reference(record) == lags.WHOLE
-    part = "part/whole" if whole else "part/largest"
-    header = ("steps before the loss", part, "still missing", "cosine so far")
+    header = ("steps before the loss", "part/whole", "still missing", "cosine so far")
     rows = []
     if lags.applies(record):
         lag = record["lag_split_lag"]

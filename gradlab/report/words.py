@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from gradlab.record import Record
@@ -56,12 +58,30 @@ def reasons(record: Record) -> list[str]:
 
 
 def _weights(summary: dict[str, Any]) -> str:
-    sigma, radius = plain(summary["sigma_max"]), plain(summary["spectral_radius"])
-    text = f"W_hh: sigma_max {sigma}, spectral radius {radius}"
+    if summary["sigma_max"] is None:
+        return ""
+    sigma = plain(summary["sigma_max"])
+    text = f"W_hh: sigma_max {sigma}"
+    if summary["spectral_radius"] is not None:
+        text += f", spectral radius {plain(summary['spectral_radius'])}"
     by_gate = summary["sigma_max_by_gate"]
     if len(by_gate) > 1:
-        text += " (the largest of the gates " + ", ".join(by_gate) + ")"
+        text += f" (the largest of {_blocks(by_gate)})"
     return text + "."
+
+
+def _blocks(by_gate: Iterable[str]) -> str:
+    """The gates i, f, g, o; with how many times they are there: in layers, or in two phases."""
+    names = list(by_gate)
+    gates = list(dict.fromkeys(_bare(name) for name in names))
+    sets = len(names) // len(gates)
+    told = f"the gates {', '.join(gates)}" if len(gates) > 1 else "the matrices"
+    return told if sets == 1 else f"{told} of {sets} sets of weights"
+
+
+def _bare(name: str) -> str:
+    """A gate without its layer, block or phase: i for i_l0, r for encoder.r."""
+    return re.sub(r"^(encoder|decoder)\.|_[lb]\d+$", "", name)
 
 
 def _factors(record: Record) -> str:
@@ -76,8 +96,18 @@ def _factors(record: Record) -> str:
         if gate["slope"] == 1:
             return "Activation: phi' is at its maximum everywhere."
         return f"Activation: phi' is on average {gate['slope']:.2f} of its maximum; {share}."
-    means = ", ".join(f"{name} {gate['mean']:.2f}" for name, gate in gates.items())
-    return f"Gates: mean values {means}; {share}."
+    means: dict[str, list[float]] = {}
+    for name, gate in gates.items():
+        means.setdefault(_bare(name), []).append(gate["mean"])
+    told = ", ".join(f"{name} {_range(values)}" for name, values in means.items())
+    over = " (over the layers)" if len(gates) > len(means) else ""
+    return f"Gates: mean values {told}{over}; {share}."
+
+
+def _range(values: list[float]) -> str:
+    """0.50, or 0.69 to 0.73."""
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _textbook(textbook: dict[str, Any], verdict: str) -> str:

@@ -64,9 +64,7 @@ def draw(ax: Axes, record: Record) -> None:
     if cut is not None and cut.steps <= lag[-1]:
         ax.axvline(cut.steps - 0.5, zorder=1.8, label=marks.cut_label(cut), **marks.BORDER)
     captions.title(ax, title(record), notes=_notes(record))
-    whole = f"‖∂L/∂{network.weights(record)}‖"
-    to = whole if lags.reference(record) == lags.WHOLE else "the largest part"
-    ax.set_ylabel(f"norm, relative to {to}")
+    ax.set_ylabel(f"norm, relative to ‖∂L/∂{network.weights(record)}‖")
     captions.legend(ax)
 
 

@@ -110,22 +110,19 @@ def lag_split(factor: float, truncate: dict[str, Any] | None = None) -> Change:
         spread = 10 ** (0.3 * wobble(R, T))
         scale = wobble(R, 1, seed=1)  # of a seed's whole gradient
         log10_whole = top + np.log10(whole) + scale[:, 0]
-        tensors = list(source.names["tensors"])
-        weights = source.names.get("weights", ["weight_hh"])[0]
-        norms = source["log10_parameter_grad_norm"].copy()
-        norms[:, tensors.index(weights)] = log10_whole
         arrays: dict[str, Any] = {
             "lag_split_lag": lag,
             "log10_lag_norm": parts + scale + np.log10(spread),
             "lag_remainder": rest * spread,
             "lag_cosine": np.clip(1 - 0.5 * (rest * spread) ** 2, -1, 1),
-            "log10_parameter_grad_norm": norms,
+            "log10_lag_whole": log10_whole,
         }
         horizon = (arrays["lag_remainder"] <= 0.05).argmax(axis=1) + 1.0
         arrays["memory_horizon"] = horizon
         lost_seeds = source["overflow_step"] > 0
-        for name in ("log10_lag_norm", "lag_remainder", "lag_cosine", "memory_horizon"):
-            arrays[name][lost_seeds] = np.nan
+        for name, array in arrays.items():
+            if name != "lag_split_lag":
+                array[lost_seeds] = np.nan
         summary: dict[str, Any] = {"memory_horizon": float(np.nanmedian(horizon))}
         if truncate is not None:
             k = truncate["steps"] - 1

@@ -65,7 +65,7 @@ def test_the_split_by_lag() -> None:
         rest = np.median(source["lag_remainder"][:, k])
         assert float(row[2]) == pytest.approx(rest, rel=0.006, abs=1e-12)
         assert float(row[3]) == pytest.approx(np.median(source["lag_cosine"][:, k]), rel=0.006)
-    assert lag_split(record("truncated")).header[1] == "part/largest"
+    assert lag_split(record("truncated")).header[1] == "part/whole"
     assert lag_split(older(record("rnn"))).rows == ()
 
 
