@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells import CELLS
+from gradlab.cells import FILE, find
 from gradlab.config import Config
 from gradlab.draws import GeneratorName
 from gradlab.errors import GradlabError, at
@@ -82,7 +82,7 @@ class Spec:
     def tensors(self) -> tuple[str, ...]:
         """Names of the network's tensors."""
         biases = self.init.biases if isinstance(self.init, Drawn) else 2
-        cell = CELLS[self.cell]
+        cell = find(self.cell)
         names = cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
         present = self.init.tensors if isinstance(self.init, Loaded) else names
         return tuple(name for name in names if name in present)
@@ -93,7 +93,7 @@ def settle(config: Config) -> tuple[Config, Spec]:
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
-    cell = CELLS[config.cell.type]
+    cell = find(config.cell.type)
     init, config = _init(config)
     sequences, config = _sequences(config)
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
@@ -143,12 +143,14 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     data["seeds"] = list(config.members)
     for section, key in _FILE_KEYS:
         path = data[section].get(key)
-        if path is not None:
+        if path is not None and (section != "cell" or path.endswith(FILE)):
             data[section][key] = Path(path).name
             data[section]["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     anonymous = {
         section: {
-            k: v for k, v in value.items() if "sha256" not in value or k not in ("file", "path")
+            k: v
+            for k, v in value.items()
+            if "sha256" not in value or (section, k) not in _FILE_KEYS
         }
         if isinstance(value, dict)
         else value
@@ -158,7 +160,12 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     return data, hashlib.sha256(text.encode()).hexdigest()
 
 
-_FILE_KEYS = (("init", "file"), ("inputs", "path"), ("initial_state", "path"))
+_FILE_KEYS = (
+    ("cell", "type"),  # of a user's own cell
+    ("init", "file"),
+    ("inputs", "path"),
+    ("initial_state", "path"),
+)
 
 
 @contextmanager
@@ -171,7 +178,7 @@ def _about(*key: str | int) -> Iterator[None]:
 
 
 def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
-    cell, init = CELLS[config.cell.type], config.init
+    cell, init = find(config.cell.type), config.init
     options = cell.Options(**config.cell.options())
     if init.file is not None:
         with _about("init", "file"):
@@ -224,7 +231,7 @@ def _start(config: Config, H: int) -> Start:
     kind, options = config.initial_state.type, config.initial_state.options()
     if kind == "file":
         with _about("initial_state", "path"):
-            parts = CELLS[config.cell.type].STATE
+            parts = find(config.cell.type).STATE
             return Start(kind, given=state(Path(options["path"]), parts, config.batch_size, H))
     return Start(kind, options.get("std", 1.0))
 

@@ -115,7 +115,11 @@ class Record:
         if "step_singular_values" in self.arrays:
             columns["sigma_max"] = self["step_singular_values"][..., 0].max(axis=-1)
             columns["sigma_min"] = self["step_sigma_min"].min(axis=-1)
-        columns["saturation"] = self["gate_saturation"].mean(axis=-1)
+        saturation = self["gate_saturation"]
+        if saturation.shape[-1]:  # an own cell does not say what its gates are
+            columns["saturation"] = saturation.mean(axis=-1)
+        else:
+            columns["saturation"] = np.full(saturation.shape[:-1], np.nan)
         if (self.config["clip"] or {}).get("by") == "step_norm":
             columns["clip_scale"] = self["clip_scale"]
         return columns

@@ -14,7 +14,7 @@ import numpy as np
 from gradlab import __version__
 from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import Facts, summarize
-from gradlab.cells import CELLS
+from gradlab.cells import find
 from gradlab.ensemble import Member, compute
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
@@ -31,7 +31,7 @@ def run(spec: Spec, progress: Progress | None = None) -> Record:
 
 def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Record]:
     """The records of experiments that share shapes (equal `Spec.shape`), computed together."""
-    first, cell = specs[0], CELLS[specs[0].cell]
+    first, cell = specs[0], find(specs[0].cell, specs[0].config["cell"].get("sha256"))
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
     chunk, every = memory_plan(cell, first, len(members))
     chunks = [members[start : start + chunk] for start in range(0, len(members), chunk)]
@@ -58,7 +58,7 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
 
 
 def _facts(spec: Spec, names: dict[str, list[str]]) -> Facts:
-    cell = CELLS[spec.cell]
+    cell = find(spec.cell)
     return Facts(
         last=max(spec.loss_steps),
         entries=len(spec.loss_steps),
