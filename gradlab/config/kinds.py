@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
 from gradlab.cells import CELLS, FILE
 from gradlab.config.fields import STRICT, File, NotNegative, Number
@@ -84,7 +84,8 @@ class OwnCell(Kind):
 
     type: Annotated[
         File,
-        Field(pattern=rf"\{FILE}$", description="The file; relative to the config's own folder."),
+        WithJsonSchema({"type": "string", "pattern": rf"\{FILE}$"}),
+        Field(description="The file; relative to the config's own folder."),
     ]
 
 

@@ -136,6 +136,8 @@ def _names(section: str | int) -> list[str]:
 
 
 def _no_kind(fault: _Fault) -> str:
+    if not isinstance(fault.given, Mapping):
+        return _must_be("a name or a mapping")(fault)
     return f"{fault.name} has no type; give one of {', '.join(_names(fault.key[0]))}"
 
 

@@ -19,6 +19,10 @@ class OwnCellError(GradlabError, ValueError):
         super().__init__(Problem(message, ("cell", "type")))
 
 
+class MisuseError(TypeError):
+    """A matrix was used other than in a product."""
+
+
 @contextmanager
 def blamed(path: Path, what: str) -> Iterator[None]:
     """Whatever the user's code raises inside becomes one line: where in the file, and what.
@@ -46,5 +50,7 @@ def _raised(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"is not valid Python: {error.msg}"
     text = " ".join(str(error).split())
+    if isinstance(error, MisuseError):
+        return f"cannot be used: {text}"
     kind = type(error).__name__
     return f"raised {kind}: {text}" if text else f"raised {kind}"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from gradlab.cells.interface import Shape
+from gradlab.cells.own.faults import MisuseError
 from gradlab.nonlinearity import Array
 
 
@@ -26,10 +27,6 @@ class Product(NamedTuple):
     row: int
     rows: int
     columns: int
-
-
-class MisuseError(TypeError):
-    """A matrix was used other than in a product."""
 
 
 class Tape:
