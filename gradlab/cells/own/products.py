@@ -59,8 +59,6 @@ class Tape:
 class Matrix:
     """W (..., rows, columns) that can be multiplied with, `W @ v`, and cut by rows."""
 
-    __array_ufunc__ = None  # numpy leaves operators to the methods here
-
     def __init__(self, tensor: str, W: Array, tape: Tape, row: int = 0) -> None:
         self._tensor, self._W, self._tape, self._row = tensor, W, tape, row
 
@@ -101,6 +99,9 @@ class Matrix:
         )
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self._refuse()
+
+    def __array_ufunc__(self, *_: Any, **__: Any) -> NoReturn:
         self._refuse()
 
     def __getattr__(self, name: str) -> NoReturn:
