@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.cells import find
 from gradlab.draws import Streams
 from gradlab.engine.schedule import Schedule, Scheduled, Shared
 from gradlab.errors import GradlabError
@@ -57,7 +56,7 @@ class Drawing:
         return {name: np.stack([t[name] for t in each], axis=1) for name in each[0]}
 
     def _of_member(self, m: Member, streams: Streams, direction: int) -> Tensors:
-        spec, cell = m.spec, find(m.spec.cell)
+        spec, cell = m.spec, m.spec.base
         options = cell.Options(**spec.options)
         sets, copy, found = int(spec.sets.max()) + 1, 0, []
         parts = [
@@ -82,7 +81,7 @@ class Drawing:
     def start(self, direction: int) -> Array:
         """Initial states (R, D, B)."""
         spec = self.spec
-        shape = (len(find(spec.cell).STATE), spec.topology.layers, spec.H, spec.B)
+        shape = (len(spec.base.STATE), spec.topology.layers, spec.H, spec.B)
         with np.errstate(over="ignore"):
             each = [
                 _start(m.spec.start, shape, own, direction)
@@ -142,7 +141,7 @@ class Drawing:
 def schedule(spec: Spec, tensors: Tensors) -> Schedule:
     """Which of the sets of weights (sets, R, ...) each step of the network has."""
     cell = spec.network
-    options = find(spec.cell).Options(**spec.options)
+    options = spec.base.Options(**spec.options)
     if len(next(iter(tensors.values()))) == 1:
         return Shared(cell.init({name: a[0] for name, a in tensors.items()}, options))
     return Scheduled(cell, options, tensors, spec.sets)

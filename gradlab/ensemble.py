@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.cells import find
 from gradlab.drawn import Drawing, Member, Tensors, schedule
 from gradlab.engine.clip import StepClip
 from gradlab.engine.collect import (
@@ -143,7 +142,7 @@ def _backward(
     names = {
         "parts": list(gradients.norms),
         "gates": list(gradients.readings),
-        "weights": ["weight_hh" if find(spec.cell).GATES else "weight_ih"],
+        "weights": ["weight_hh" if spec.base.GATES else "weight_ih"],
         "paths": list(getattr(trajectory.cell, "PATHS", ())),
     }
     return arrays, names, gradients

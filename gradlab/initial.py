@@ -131,11 +131,14 @@ def _drawn(
         "weight_ih": ("input", init.input, init.input_scale),
     }
     tensors: dict[str, Array] = {}
+    randoms: dict[str, Random] = {}  # two matrices of one purpose are drawn one after the other
     for name, shape in cell.shapes(H, I, init.biases, options).items():
-        if name in kinds:
-            purpose, kind, scale = kinds[name]
-            random = streams.of(purpose, copy)
-            blocks = [INITS[kind](random, H, shape[1]) for _ in range(shape[0] // H)]
+        if len(shape) == 2:
+            like = "weight_ih" if name.startswith("weight_ih") else "weight_hh"  # of an own cell
+            purpose, kind, scale = kinds[name if name in kinds else like]
+            random = randoms.setdefault(purpose, streams.of(purpose, copy))
+            rows = H if shape[0] % H == 0 else shape[0]
+            blocks = [INITS[kind](random, rows, shape[1]) for _ in range(shape[0] // rows)]
             tensors[name] = np.concatenate(blocks) * scale
         else:
             tensors[name] = np.zeros(shape)

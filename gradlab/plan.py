@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.cells import find
+from gradlab.cells import FILE, find
 from gradlab.config import Config
 from gradlab.errors import GradlabError, at
 from gradlab.given import sequences, state
@@ -96,12 +96,14 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     data["seeds"] = list(config.members)
     for section, key in _FILE_KEYS:
         path = data[section].get(key)
-        if path is not None:
+        if path is not None and (section != "cell" or path.endswith(FILE)):
             data[section][key] = Path(path).name
             data[section]["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     anonymous = {
         section: {
-            k: v for k, v in value.items() if "sha256" not in value or k not in ("file", "path")
+            k: v
+            for k, v in value.items()
+            if "sha256" not in value or (section, k) not in _FILE_KEYS
         }
         if isinstance(value, dict)
         else value
@@ -111,7 +113,12 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     return data, hashlib.sha256(text.encode()).hexdigest()
 
 
-_FILE_KEYS = (("init", "file"), ("inputs", "path"), ("initial_state", "path"))
+_FILE_KEYS = (
+    ("cell", "type"),  # of a user's own cell
+    ("init", "file"),
+    ("inputs", "path"),
+    ("initial_state", "path"),
+)
 
 
 @contextmanager
@@ -224,6 +231,8 @@ def _fits(config: Config, H: int, I: int) -> None:
         cell.shapes(H, I, 0, options)
         if shape.layers > 1:
             cell.shapes(H, H, 0, options)
+    except GradlabError:  # an own cell says itself what is wrong
+        raise
     except ValueError as error:
         raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
     if shape.block and cell.max_slope(options) is None:

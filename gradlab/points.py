@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gradlab.cells import CELLS
+from gradlab.cells import find
 from gradlab.config import Sweep
 from gradlab.errors import GradlabError
 from gradlab.plan import settle
@@ -78,7 +78,7 @@ def operations(spec: Spec) -> float:
     """A rough count: three products a step and sequence, and the singular values of the recorded
     steps.
     """
-    cell = CELLS[spec.cell]
+    cell = find(spec.cell)
     D, G = len(cell.STATE) * spec.H, max(len(cell.GATES), 1) * spec.H
     products = 6.0 * G * (spec.H + spec.I) * spec.B * spec.T
     spectra = 20.0 * D**3 * spec.sequences * len(spec.rows) if spec.values else 0.0
@@ -87,7 +87,7 @@ def operations(spec: Spec) -> float:
 
 def numbers(spec: Spec) -> float:
     """How many numbers are recorded of a point."""
-    columns = 16 + 3 * len(CELLS[spec.cell].GATES) + spec.sequences * (spec.values + 1)
+    columns = 16 + 3 * len(find(spec.cell).GATES) + spec.sequences * (spec.values + 1)
     return float(len(spec.seeds) * len(spec.rows) * columns)
 
 

@@ -134,8 +134,7 @@ class Record:
         if "step_singular_values" in self.arrays:
             columns["sigma_max"] = self[f"{prefix}step_singular_values"][..., 0].max(axis=-1)
             columns["sigma_min"] = self[f"{prefix}step_sigma_min"].min(axis=-1)
-        saturation = self[f"{prefix}gate_saturation"]
-        columns["saturation"] = saturation.sum(axis=-1) / max(saturation.shape[-1], 1)
+        columns["saturation"] = _mean(self[f"{prefix}gate_saturation"])
         if (self.config["clip"] or {}).get("by") == "step_norm":
             columns["clip_scale"] = self[f"{prefix}clip_scale"]
         return columns
@@ -147,8 +146,9 @@ class Record:
         columns["layer"] = np.arange(layers)[None, :, None]
         whole = {name: a[:, None] for name, a in self._of_steps("").items()}
         own = {name: self[f"layer_{name}"].swapaxes(1, 2) for name in whole if self._layered(name)}
-        split = self["gate_saturation"].reshape(*self["gate_saturation"].shape[:2], layers, -1)
-        own["saturation"] = split.mean(axis=-1).swapaxes(1, 2)
+        flat = self["gate_saturation"]
+        split = flat.reshape(*flat.shape[:2], layers, flat.shape[2] // layers)
+        own["saturation"] = _mean(split).swapaxes(1, 2)
         return columns | {n: a for n, a in whole.items() if "_total" not in n} | own
 
     def _layered(self, name: str) -> bool:
@@ -209,3 +209,9 @@ class Record:
             )
         except UNREADABLE as error:
             raise GradlabError(f"{name} is torn or not a gradlab record: {error}") from error
+
+
+def _mean(saturation: NDArray[Any]) -> NDArray[Any]:
+    """Over the gates; NaN where there are none: an own cell does not say what its gates are."""
+    gates = saturation.shape[-1]
+    return saturation.mean(axis=-1) if gates else np.full(saturation.shape[:-1], np.nan)

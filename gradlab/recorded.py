@@ -7,7 +7,6 @@ from itertools import groupby
 
 import numpy as np
 
-from gradlab.cells import find
 from gradlab.drawn import Member, Tensors
 from gradlab.engine import clip as clipping
 from gradlab.engine.collect import Gradients
@@ -106,7 +105,7 @@ def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]
     Of weights that are fresh at every step: for each singular value the largest over the steps, and
     no spectral radius, which says nothing of a product of different matrices.
     """
-    gates = find(spec.cell).GATES
+    gates = spec.base.GATES
     if not gates:
         return {}, []
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)

@@ -59,6 +59,9 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     facts = {name: _facts(spec, names, entries) for name, entries in spec.entries.items()}
     arrays |= _rates(arrays, arrays["t"], facts["forward"])
     summary = summarize(arrays, facts["forward"])
+    derivatives = getattr(spec.base, "DERIVATIVES", None)
+    if derivatives is not None:
+        summary |= {"derivatives": dict(derivatives)}
     if spec.topology.layers > 1:
         summary |= {"layers_rates": _layers(arrays, spec.topology.layers, facts["forward"])}
     if "backward" in facts:

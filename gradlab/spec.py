@@ -127,12 +127,15 @@ class Spec:
         return found
 
     @property
+    def base(self) -> Cell:
+        """The cell, of a user's own file as it was when the experiment was planned."""
+        return find(self.cell, self.config["cell"].get("sha256"))
+
+    @property
     def network(self) -> Cell:  # not cached: a module cannot be sent to a worker
         """The cell that one step of the network is."""
         shape = self.topology
-        return network(
-            find(self.cell), shape.layers, shape.residual, shape.block, shape.tied, self.H
-        )
+        return network(self.base, shape.layers, shape.residual, shape.block, shape.tied, self.H)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -142,7 +145,7 @@ class Spec:
     @property
     def weights(self) -> tuple[tuple[str, ...], ...]:
         """For each layer, the tensors whose share of every step is recorded."""
-        name = "weight_hh" if find(self.cell).GATES else "weight_ih"
+        name = "weight_hh" if self.base.GATES else "weight_ih"
         if self.topology.layers > 1:
             return tuple((f"{name}{end}",) for end in self.suffixes)
         return (tuple(f"{name}{end}" for end in self.suffixes),)

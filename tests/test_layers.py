@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "coordinate",
         "sweepstore",
         "sweepresult",
+        "gradcheck",
     ),
     ("report",),
     ("job", "sweepjob", "cli", "api", "__main__"),

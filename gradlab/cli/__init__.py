@@ -13,6 +13,7 @@ import typer
 
 from gradlab import __version__
 from gradlab.cli.export import export
+from gradlab.cli.gradcheck import gradcheck
 from gradlab.cli.guard import guarded
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "new": new,
     "list": kinds,
+    "gradcheck": gradcheck,
     "schema": schema,
 }
 for name, command in COMMANDS.items():

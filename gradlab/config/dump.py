@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from gradlab.config.kinds import is_file
 from gradlab.config.models import Config
 from gradlab.config.scalars import CORE
 
@@ -21,6 +22,7 @@ for _tag, _pattern in CORE.items():
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
 
 PATHS = (("init", "file"), ("inputs", "path"), ("initial_state", "path"))
+CELL = (("cell",), ("cell", "type"))  # paths too where they name a file
 
 
 def dump(config: Config, folder: Path | None = None) -> str:
@@ -51,10 +53,15 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     }
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}
-    for section, key in PATHS:
-        if folder is not None and key in data[section]:
+    for section, key in (*PATHS, CELL[-1]):
+        if folder is not None and is_path((section, key), data[section].get(key)):
             data[section][key] = relative(data[section][key], folder)
     return data
+
+
+def is_path(key: tuple[str, ...], value: object) -> bool:
+    """Whether the value of a key, short forms included, is the path of a file."""
+    return isinstance(value, str) and (key in PATHS or (key in CELL and is_file(value)))
 
 
 def to_yaml(data: dict[str, Any], flow: bool | None = None) -> str:

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, FILE
 from gradlab.config.fields import STRICT, File, NotNegative, Number
 from gradlab.config.sections import Section
 
@@ -79,6 +79,17 @@ def cell_kind(name: str, options: type[Any]) -> type[Kind]:
     )
 
 
+class OwnCell(Kind):
+    """A user's own cell: a Python file with a function `step`. Running the config runs the file."""
+
+    type: Annotated[
+        File,
+        WithJsonSchema({"type": "string", "pattern": rf"\{FILE}$"}),
+        Field(description="The file; relative to the config's own folder."),
+    ]
+
+
+OWN = "FILE.py"  # stands for the kind in messages; what is given is a path
 CELL_KINDS: dict[str, type[Kind]] = {name: cell_kind(name, CELLS[name].Options) for name in CELLS}
 INPUT_KINDS: dict[str, type[Kind]] = {
     "normal": Normal,
@@ -89,8 +100,14 @@ INPUT_KINDS: dict[str, type[Kind]] = {
 }
 STATE_KINDS: dict[str, type[Kind]] = {"zeros": Zeros, "normal": Normal, "file": FromFile}
 
+
+def is_file(cell: object) -> bool:
+    """Whether this type of a cell is the path of a user's own."""
+    return isinstance(cell, str) and cell.endswith(FILE)
+
+
 KINDS: Mapping[str, dict[str, type[Kind]]] = {
-    "cell": CELL_KINDS,
+    "cell": {**CELL_KINDS, OWN: OwnCell},
     "inputs": INPUT_KINDS,
     "initial_state": STATE_KINDS,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gradlab.config.kinds import KINDS
+from gradlab.config.kinds import KINDS, OWN
 from gradlab.config.models import Config
 from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Spectrum, Truncate
 from gradlab.config.shorthand import NONE
@@ -121,7 +121,7 @@ def _keys_beside(loc: Key) -> list[str]:
 def _unknown_kind(fault: _Fault) -> str:
     section = str(fault.key[0])
     tag = fault.given.get("type") if isinstance(fault.given, Mapping) else fault.given
-    return _unknown(section, tag, KINDS[section])
+    return _unknown(section, tag, _names(section))
 
 
 def _unknown_name(fault: _Fault) -> str:
@@ -132,12 +132,19 @@ def _unknown(what: str, given: object, known: Iterable[str]) -> str:
     return f"unknown {what} {shown(given)}{guess(given, known)}; known: {', '.join(known)}"
 
 
+def _names(section: str | int) -> list[str]:
+    """The kinds that have a name; a user's own cell has a path."""
+    return [name for name in KINDS.get(str(section), {}) if name != OWN]
+
+
 def _no_kind(fault: _Fault) -> str:
-    return f"{fault.name} has no type; give one of {', '.join(KINDS[str(fault.key[0])])}"
+    if not isinstance(fault.given, Mapping):
+        return _must_be("a name or a mapping")(fault)
+    return f"{fault.name} has no type; give one of {', '.join(_names(fault.key[0]))}"
 
 
 def _missing(fault: _Fault) -> str:
-    names = KINDS.get(str(fault.key[-1]), {})
+    names = _names(fault.key[-1])
     return f"{fault.name} is missing" + (f"; give one of {', '.join(names)}" if names else "")
 
 

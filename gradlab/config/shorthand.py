@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
-from gradlab.config.kinds import KINDS, Kind
+from gradlab.config.kinds import KINDS, OWN, Kind, is_file
 
 # the key of the long form that the short form is the value of
 MAIN = {
@@ -67,13 +67,24 @@ class ChosenKind:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         models = KINDS[self.key]
-        union: Any = Annotated[_union(models.values()), Field(discriminator="type")]
-        names = tuple(name for name, model in models.items() if not _needs_options(model))
+        forms: list[Any] = [Annotated[model, Tag(name)] for name, model in models.items()]
+        union: Any = Annotated[_union(forms), Discriminator(_tag)]
+        names = tuple(
+            name for name, model in models.items() if name != OWN and not _needs_options(model)
+        )
         plain: Any = Literal[names]
+        if OWN in models:
+            plain |= models[OWN].model_fields["type"].rebuild_annotation()
         before = BeforeValidator(
             partial(expand, self.key), json_schema_input_type=_union([plain, union])
         )
         return handler.generate_schema(Annotated[union, before])
+
+
+def _tag(value: Any) -> Any:
+    """The name of the kind in KINDS; None where none is given."""
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return OWN if is_file(kind) else kind if isinstance(kind, str | None) else repr(kind)
 
 
 def _needs_options(model: type[Kind]) -> bool:

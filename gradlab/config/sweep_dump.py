@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.config.axes import Axis
-from gradlab.config.dump import PATHS, relative, settings, to_yaml
+from gradlab.config.dump import is_path, relative, settings, to_yaml
 from gradlab.config.fields import absolute
 from gradlab.config.shorthand import expand
 from gradlab.config.sweep import Sweep
@@ -67,7 +67,7 @@ def _moved(key: str, value: Any, before: str, folder: Path | None) -> Any:
     """The value of a dotted key, with paths relative to `folder` instead of `before`."""
     if isinstance(value, Mapping):
         return {k: _moved(f"{key}.{k}", v, before, folder) for k, v in value.items()}
-    if isinstance(value, str) and value and tuple(key.split(".")) in PATHS:
+    if value and is_path(tuple(key.split(".")), value):
         path = absolute(value, before)
         return path if folder is None else relative(path, folder)
     return value

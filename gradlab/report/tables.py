@@ -199,7 +199,9 @@ def experiment(record: Record) -> str:
     """The experiment in one line."""
     config = record.config
     cell = config["cell"]
-    kind = " ".join([str(v) for k, v in cell.items() if k != "type"] + [cell["type"]])
+    kind = " ".join(
+        [str(v) for k, v in cell.items() if k not in ("type", "sha256")] + [cell["type"]]
+    )
     letters = {"H": "hidden_size", "I": "input_size", "B": "batch_size", "T": "seq_len"}
     sizes = " ".join(f"{letter}={config[key]}" for letter, key in letters.items())
     seeds = len(config["seeds"])

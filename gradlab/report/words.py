@@ -87,7 +87,7 @@ def _bare(name: str) -> str:
 def _factors(record: Record) -> str:
     """Mean phi' for a single nonlinearity, mean gates for a gated cell."""
     gates = record.summary["gates"]
-    if any(gate["mean"] is None for gate in gates.values()):
+    if not gates or any(gate["mean"] is None for gate in gates.values()):
         return ""
     saturated = sum(gate["saturation"] for gate in gates.values()) / len(gates)
     share = f"{saturated:.0%} of the units saturated"

@@ -60,8 +60,10 @@ def test_the_schema_knows_the_short_forms() -> None:
 
 def test_the_schema_has_every_cells_own_options() -> None:
     """One closed object for each cell, told apart by `type`."""
-    objects = {f["properties"]["type"]["const"]: f for f in forms("cell") if f["type"] == "object"}
-    assert set(objects) == set(CELLS)
+    found = [form for form in forms("cell") if form["type"] == "object"]
+    objects = {form["properties"]["type"].get("const", "FILE"): form for form in found}
+    assert set(objects) == {*CELLS, "FILE"}
+    assert objects.pop("FILE")["properties"]["type"]["pattern"] == r"\.py$"
     assert all(form["additionalProperties"] is False for form in objects.values())
     assert all("type" in form["required"] for form in objects.values())
     assert objects["rnn"]["properties"]["activation"]["enum"] == ["tanh", "relu", "sigmoid"]
