@@ -4,8 +4,8 @@ Member s is the same whatever the ensemble, the worker or the order, and adding 
 earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key=(purpose,)), and
 the inputs have one more key, the block of steps. With `mt19937` (numpy's legacy RandomState, so
 that textbook numbers come out to the digit) everything but the inputs comes from one
-RandomState(s), in the order of PURPOSES; the inputs of a block come from RandomState([s, block +
-1]).
+RandomState(s), in the order in which it is asked for; the inputs of a block come from
+RandomState([s, block + 1]).
 """
 
 from __future__ import annotations
@@ -17,12 +17,21 @@ import numpy as np
 GeneratorName = Literal["pcg64", "mt19937"]
 Random = np.random.Generator | np.random.RandomState
 
-PURPOSES = ("recurrent", "input", "state", "upstream")
-_INPUTS = len(PURPOSES)
+# Each purpose's key for good: the seeds' results hang on them.
+PURPOSES = {
+    "recurrent": 0,
+    "input": 1,
+    "state": 2,
+    "upstream": 3,
+    "peephole": 5,
+    "output": 6,
+    "targets": 7,
+}
+_INPUTS = 4
 
 
 class Streams:
-    """The random streams of one member. With mt19937, ask in the order of PURPOSES."""
+    """The random streams of one member. With mt19937 they are one: the order of asking counts."""
 
     def __init__(self, seed: int, generator: GeneratorName) -> None:
         self.seed = seed
@@ -33,7 +42,7 @@ class Streams:
         """The stream for one of PURPOSES."""
         if self._legacy is not None:
             return self._legacy
-        key = (PURPOSES.index(purpose),)
+        key = (PURPOSES[purpose],)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def inputs(self, block: int) -> Random:
