@@ -37,9 +37,9 @@ from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
 
 SOURCE = "Gers, Schmidhuber 2000, Recurrent nets that time and count"
 EQUATIONS = (
-    "c_t = f c_{t-1} + i g, h_t = o tanh(c_t), g = tanh(W_g h_{t-1} + U_g x_t + b_g);"
-    "i, f = sigmoid(W h_{t-1} + U x_t + b + p c_{t-1});"
-    "o = sigmoid(W_o h_{t-1} + U_o x_t + b_o + p_o c_t)"
+    "c_t = f c_{t-1} + i g, h_t = o tanh(c_t);"
+    "i, f = sigmoid(a + p c_{t-1}), o = sigmoid(a + p c_t), g = tanh(a);"
+    "a = W_hh h_{t-1} + W_ih x_t + b_ih"
 )
 GATES = ("i", "f", "g", "o")
 PACKED = GATES
