@@ -94,10 +94,10 @@ def test_every_cell_takes_exactly_its_own_options(name: str) -> None:
     assert options == dataclasses.asdict(CELLS[name].Options())
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [(["o", "i"], ("i", "o")), (["f"], ("f",)), ([], ()), (None, ("i", "f", "o"))],
-)
+CHOICES = [(["o", "i"], ("i", "o")), (["f"], ("f",)), ([], ()), (None, ("i", "f", "o"))]
+
+
+@pytest.mark.parametrize(("given", "kept"), CHOICES)
 def test_a_list_of_names_is_a_choice(given: list[str] | None, kept: tuple[str, ...]) -> None:
     """In any order it is one choice, so one config; it may be empty."""
     cell = {"type": "lstm_peephole"} | ({} if given is None else {"peepholes": given})

@@ -248,7 +248,7 @@ def test_the_gradient_of_an_accumulator_is_constant(T: int) -> None:
     assert (gradients.step_singular_values[1:] == 1).all()
 
 
-# sigmoid(b)^20 to the digits given, of mpmath
+# sigmoid(b)^20, to five digits or six
 FORGOTTEN = {0: 9.5367e-7, 1: 1.9013e-3, 2: 7.8980e-2, 3: 0.378421, 5: 0.874322}
 
 
