@@ -25,6 +25,7 @@ Tensors = dict[str, Array]
 # the key that makes a drawn array too large
 CAUSES = {
     "weight_hh": "weight_scale",
+    **dict.fromkeys(("peephole_i", "peephole_f", "peephole_o"), "weight_scale"),
     "weight_ih": "init.input_scale",
     "bias_ih": "init.bias",
     "bias_hh": "init.bias",

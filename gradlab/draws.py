@@ -5,8 +5,8 @@ earlier draw. With `pcg64` the stream for a purpose is SeedSequence(s, spawn_key
 inputs have one more key, the block of steps, and so has every further set of weights (a layer, a
 direction, a step's own). With `mt19937` (numpy's legacy RandomState, so
 that textbook numbers come out to the digit) everything but the inputs comes from one
-RandomState(s), in the order of PURPOSES; the inputs of a block come from RandomState([s, block +
-1]).
+RandomState(s), in the order in which it is asked for; the inputs of a block come from
+RandomState([s, block + 1]).
 """
 
 from __future__ import annotations
@@ -18,11 +18,21 @@ import numpy as np
 GeneratorName = Literal["pcg64", "mt19937"]
 Random = np.random.Generator | np.random.RandomState
 
-PURPOSES = ("recurrent", "input", "state", "upstream", "inputs", "output", "targets")
+# Each purpose's key for good: the seeds' results hang on them.
+PURPOSES = {
+    "recurrent": 0,
+    "input": 1,
+    "state": 2,
+    "upstream": 3,
+    "inputs": 4,
+    "peephole": 5,
+    "output": 6,
+    "targets": 7,
+}
 
 
 class Streams:
-    """The random streams of one member. With mt19937, ask in the order of PURPOSES."""
+    """The random streams of one member. With mt19937 they are one: the order of asking counts."""
 
     def __init__(self, seed: int, generator: GeneratorName) -> None:
         self.seed = seed
@@ -33,12 +43,12 @@ class Streams:
         """The stream for one of PURPOSES; copy counts the sets of weights."""
         if self._legacy is not None:
             return self._legacy
-        key = (PURPOSES.index(purpose), copy) if copy else (PURPOSES.index(purpose),)
+        key = (PURPOSES[purpose], copy) if copy else (PURPOSES[purpose],)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def inputs(self, block: int) -> Random:
         """The stream for the inputs of one block of steps; may be asked for again."""
         if self._legacy is not None:
             return np.random.RandomState([self.seed, block + 1])
-        key = (PURPOSES.index("inputs"), block)
+        key = (PURPOSES["inputs"], block)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))

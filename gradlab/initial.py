@@ -2,7 +2,9 @@
 
 A packed matrix is drawn gate by gate (an orthogonal LSTM has four orthogonal blocks; the packed
 matrix as a whole would not do), in packed order, recurrent weights before input weights. The
-recurrent blocks are multiplied by the weight scale g, the input blocks by `input_scale`.
+recurrent blocks are multiplied by the weight scale g, the input blocks by `input_scale`. Peepholes
+are recurrent weights too, N(0, g^2 / H) whatever the kind, which is about matrices; that of a gate
+is the same whichever other gates have one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from gradlab.cells.interface import Cell
 from gradlab.draws import Random, Streams
 from gradlab.nonlinearity import Array
 
+PEEPHOLE = "peephole_"  # what the names of such tensors begin with; the gate's name follows
 Draw = Callable[[Random, int, int], Array]  # (random, rows = H, columns) -> (rows, columns)
 
 
@@ -117,10 +120,11 @@ def member(
     """
     if isinstance(init, Drawn):
         init = Loaded(_drawn(cell, options, init, H, I, streams, copy))
-    tensors = dict(init.tensors)
-    if "weight_hh" in tensors:
-        tensors["weight_hh"] = tensors["weight_hh"] * weight_scale
-    return tensors
+    recurrent = ("weight_hh", PEEPHOLE)
+    return {
+        name: tensor * weight_scale if name.startswith(recurrent) else tensor
+        for name, tensor in init.tensors.items()
+    }
 
 
 def _drawn(
@@ -132,6 +136,7 @@ def _drawn(
     }
     tensors: dict[str, Array] = {}
     randoms: dict[str, Random] = {}  # two matrices of one purpose are drawn one after the other
+    peepholes: Array | None = None
     for name, shape in cell.shapes(H, I, init.biases, options).items():
         if len(shape) == 2:
             like = "weight_ih" if name.startswith("weight_ih") else "weight_hh"  # of an own cell
@@ -140,6 +145,9 @@ def _drawn(
             rows = H if shape[0] % H == 0 else shape[0]
             blocks = [INITS[kind](random, rows, shape[1]) for _ in range(shape[0] // rows)]
             tensors[name] = np.concatenate(blocks) * scale
+        elif name.startswith(PEEPHOLE):
+            peepholes = _peepholes(cell, H, streams, copy) if peepholes is None else peepholes
+            tensors[name] = peepholes[cell.PACKED.index(name.removeprefix(PEEPHOLE))]
         else:
             tensors[name] = np.zeros(shape)
     if "bias_ih" in tensors:
@@ -148,3 +156,8 @@ def _drawn(
             row = cell.PACKED.index(cell.KEEPS) * H
             tensors["bias_ih"][row : row + H] += init.forget_bias
     return tensors
+
+
+def _peepholes(cell: Cell, H: int, streams: Streams, copy: int) -> Array:
+    """One row for each gate, used or not: so a choice of gates changes no gate's own."""
+    return streams.of("peephole", copy).standard_normal((len(cell.PACKED), H)) / np.sqrt(H)

@@ -10,7 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from gradlab.cells import gru, linear, lstm, rnn
+from gradlab.cells import (
+    accumulator,
+    gru,
+    gru_2014,
+    gru_minimal,
+    linear,
+    lstm,
+    lstm_coupled,
+    lstm_peephole,
+    lstm_simple,
+    rnn,
+)
 from gradlab.cells.interface import Cell
 from gradlab.cells.own import load
 
@@ -19,6 +30,12 @@ CELLS: dict[str, Cell] = {
     "rnn": cast(Cell, rnn),
     "lstm": cast(Cell, lstm),
     "gru": cast(Cell, gru),
+    "lstm_peephole": cast(Cell, lstm_peephole),
+    "lstm_coupled": cast(Cell, lstm_coupled),
+    "lstm_simple": cast(Cell, lstm_simple),
+    "gru_2014": cast(Cell, gru_2014),
+    "gru_minimal": cast(Cell, gru_minimal),
+    "accumulator": cast(Cell, accumulator),
 }
 
 FILE = ".py"  # a cell's name that ends so is the path of a user's own

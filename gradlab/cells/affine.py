@@ -72,3 +72,17 @@ def times_rows(d: Array, W: Array) -> Array:
 def diagonal(d: Array) -> Array:
     """D(d_b) for every sequence b: (..., B, H, H) from d (..., H, B)."""
     return d.swapaxes(-1, -2)[..., None] * np.eye(d.shape[-2], dtype=d.dtype)
+
+
+def path_norms(direct: Array, gates: tuple[tuple[Array, Array], ...], k_prev: Array) -> Array:
+    """||D(direct)||_F^2, and ||D(d) W D(k_prev)||_F^2 for each (d, W) of gates: (..., terms, B).
+
+    The latter is (d^2)^T (W * W) (k_prev^2), so no matrix is formed. In float64 whatever comes in:
+    the squares of float32 would leave its range.
+    """
+
+    def square(a: Array) -> Array:
+        return np.square(a, dtype=np.float64)
+
+    through = [(square(d) * (square(W) @ square(k_prev))).sum(axis=-2) for d, W in gates]
+    return np.stack([square(direct).sum(axis=-2), *through], axis=-2)

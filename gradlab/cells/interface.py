@@ -12,7 +12,10 @@ once and what cannot:
     s_t, a_t = step(p, s_{t-1}, u_t)   the recurrence, step by step; a_t holds the pre-activations
     linearize(p, s_{t-1}, a_t, s_t)    the local derivatives at the pre-activation: a block again
 
-`vjp` and `jacobian` are then two independent readings of the same linear map.
+`vjp` and `jacobian` are then two independent readings of the same linear map. All of them, and
+`drive`, also take a block of steps with weights of its own for each step, p with axes (n, R).
+
+What only some cells can say is in protocols of its own, `Paths` and `Factor`; `isinstance` tells.
 """
 
 from __future__ import annotations
@@ -51,9 +54,10 @@ class Cell(Protocol):
     """The interface of a module in gradlab.cells.
 
     GATES names the blocks of H rows of `weight_hh`, in packed order; () says that there is no
-    recurrent matrix. PACKED names those of `weight_ih` and the biases. STATE names the parts of the
-    state, each H wide, h first. KEEPS is the block of PACKED whose opening keeps the old state
-    (`forget_bias` goes there), or None. SOURCE says where the equations are from.
+    recurrent matrix, and then no `bias_hh`. PACKED names those of `weight_ih` and the biases.
+    STATE names the parts of the state, each H wide, h first. KEEPS is the block of PACKED whose
+    opening keeps the old state (`forget_bias` goes there), or None. SOURCE says where the equations
+    are from.
     """
 
     SOURCE: str
@@ -112,20 +116,31 @@ class Cell(Protocol):
 
 @runtime_checkable
 class Paths(Protocol):
-    """A cell whose dc_t/dc_{t-1} is split into the direct path and those through h_{t-1}."""
+    """A cell with a second state c, on whose way from step to step there are several paths:
 
-    PATHS: tuple[str, ...]
+        dc_t/dc_{t-1} = B_t + sum over gates of D(dc_t/da_k) W_k K_{t-1},   K = D(dh/dc)
+
+    the direct one, at fixed h_{t-1}, and one through h_{t-1} into each gate that makes c_t, h_{t-1}
+    being taken as a function of c_{t-1} alone. This is a decomposition of a single step: the
+    product of these sums over steps is not dc_T/dc_k, because h_{t-1} also depends on h_{t-2}.
+    Totals come from the Jacobian of the whole state.
+    """
+
+    PATHS: tuple[str, ...]  # names of the terms, the direct one first
 
     def outlet(self, loc: Any) -> Array:
-        """K_t = dh_t/dc_t, its diagonal (..., H, B)."""
+        """dh_t / dc_t, a diagonal: (..., H, B)."""
 
     def paths(self, p: Any, loc: Any, k_prev: Array) -> Array:
-        """Squared Frobenius norms of the terms for each sequence: (..., len(PATHS), B)."""
+        """Squared Frobenius norm of each term, float64: (..., len(PATHS), B).
+
+        k_prev is the outlet of the step before. An entry below 1e-162 has no square.
+        """
 
 
 @runtime_checkable
 class Factor(Protocol):
-    """A cell whose Jacobian is diagonal, with entries in [0, 1]."""
+    """A cell whose Jacobian is diagonal: each unit carries its own gradient."""
 
     def factor(self, p: Any, loc: Any) -> Array:
-        """Its diagonal (..., H, B)."""
+        """The diagonal of J_t: (..., H, B)."""

@@ -26,7 +26,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.cells.affine import Affine, affine, affine_shares, blocks, diagonal, times_rows
+from gradlab.cells.affine import (
+    Affine,
+    affine,
+    affine_shares,
+    blocks,
+    diagonal,
+    path_norms,
+    times_rows,
+)
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
@@ -44,6 +52,7 @@ PACKED = GATES
 STATE = ("h", "c")
 KEEPS = "f"
 BIASES = 2
+PATHS = ("direct", "forget", "input", "candidate")
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,15 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
 def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
     g_h, g_c = blocks(g, 2)
     return {"c_total": g_c + g_h * loc.k}
+
+
+def outlet(loc: Local) -> Array:
+    return loc.k
+
+
+def paths(p: Affine, loc: Local, k_prev: Array) -> Array:
+    W_i, W_f, W_g, _ = blocks(p.W, 4)
+    return path_norms(loc.f, ((loc.c_f, W_f), (loc.c_i, W_i), (loc.c_g, W_g)), k_prev)
 
 
 def readings(loc: Local) -> dict[str, Reading]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from gradlab.cells.interface import Cell
 
 
 class Kind(StrEnum):
@@ -26,23 +29,39 @@ def kinds(kind: Annotated[Kind, typer.Argument(help="What to list.", show_defaul
 
 
 def _cells() -> dict[str, list[str]]:
-    """Name -> equations, source, options, numbers of parameters."""
+    """Name -> equations, numbers of parameters, options, source."""
     from dataclasses import fields
-    from math import prod
 
     from gradlab.cells import CELLS
 
-    entries = {}
-    for name, cell in CELLS.items():
-        counts = [
-            sum(prod(shape) for shape in cell.shapes(100, 100, n, cell.Options()).values())
-            for n in (1, 2)
+    return {
+        name: [
+            *(line.strip() for line in cell.EQUATIONS.split(";")),
+            _parameters(cell),
+            *(f"option {f.name}: default {_as_written(f.default)}" for f in fields(cell.Options)),
+            cell.SOURCE,
         ]
-        lines = [*cell.EQUATIONS.split(";"), cell.SOURCE]
-        lines += [f"option {f.name}: default {f.default}" for f in fields(cell.Options)]
-        lines += [f"{counts[0]:,} parameters at H = I = 100 ({counts[1]:,} with two bias vectors)"]
-        entries[name] = [line.strip() for line in lines]
-    return entries
+        for name, cell in CELLS.items()
+    }
+
+
+def _parameters(cell: Cell) -> str:
+    """How many there are with one bias vector and with two, and which is the default."""
+    from math import prod
+
+    one, two = (
+        sum(prod(shape) for shape in cell.shapes(100, 100, biases, cell.Options()).values())
+        for biases in (1, 2)
+    )
+    if one == two:
+        return f"{one:,} parameters at H = I = 100"
+    usual, other, biases = (one, two, 2) if cell.BIASES == 1 else (two, one, 1)
+    return f"{usual:,} parameters at H = I = 100; {other:,} with init.biases: {biases}"
+
+
+def _as_written(value: Any) -> str:
+    """An option's value as in a config."""
+    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
 
 
 def _documented(kind: Kind) -> dict[str, list[str]]:

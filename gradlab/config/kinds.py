@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from gradlab.cells import CELLS, FILE
-from gradlab.config.fields import STRICT, File, NotNegative, Number
+from gradlab.config.fields import STRICT, File, NotNegative, Number, distinct
 from gradlab.config.sections import Section
 
 
@@ -64,11 +64,15 @@ class FromFile(Kind):
 
 
 def cell_kind(name: str, options: type[Any]) -> type[Kind]:
-    """The model of one cell: `type`, and the fields of its Options with our strict numbers."""
+    """The model of one cell: `type`, and the fields of its Options with our strict numbers.
+
+    A list of names holds each once, in the order in which the Options have them: the same choice is
+    the same config.
+    """
     hints = get_type_hints(options)
     fields: dict[str, Any] = {
         field.name: (
-            STRICT.get(hints[field.name], hints[field.name]),
+            _strict(hints[field.name]),
             ... if field.default is dataclasses.MISSING else field.default,
         )
         for field in dataclasses.fields(options)
@@ -77,6 +81,18 @@ def cell_kind(name: str, options: type[Any]) -> type[Kind]:
     return create_model(
         name, __base__=Kind, __doc__=f"The {name} cell.", type=(kind_of_type, ...), **fields
     )
+
+
+def _strict(hint: Any) -> Any:
+    """The type of an option as a config has it."""
+    if get_origin(hint) is not tuple:
+        return STRICT.get(hint, hint)
+    known = get_args(get_args(hint)[0])
+
+    def in_order(names: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(sorted(distinct(names), key=known.index))
+
+    return Annotated[hint, AfterValidator(in_order)]
 
 
 class OwnCell(Kind):

@@ -65,34 +65,48 @@ class Point(NamedTuple):
         return self.cell.linearize(self.p, self.s_prev, a, s)
 
 
+def choices_of(hint: Any) -> list[Any]:
+    """What is tried of an option: each of some names; or, of a list of names, all, none, the last
+    alone and all but the last, so that each name is there and not there. [] for other options.
+    """
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    if get_origin(hint) is tuple:
+        names = get_args(get_args(hint)[0])
+        return [names, (), names[-1:], names[:-1]]
+    return []
+
+
 def variants(cell: Cell) -> Iterator[Any]:
     """Every combination of the options that are a choice among names, the others by default."""
     hints = get_type_hints(cell.Options)
-    choices = {
-        f.name: get_args(hints[f.name])
-        for f in dataclasses.fields(cell.Options)
-        if get_origin(hints[f.name]) is Literal
-    }
+    fields = [f.name for f in dataclasses.fields(cell.Options)]
+    choices = {name: tried for name in fields if (tried := choices_of(hints[name]))}
     for values in itertools.product(*choices.values()):
         yield cell.Options(**dict(zip(choices, values, strict=True)))
 
 
 def described(name: str, options: Any) -> str:
-    """rnn-relu: the cell with its choices, as a test's id."""
-    return "-".join([name, *(str(v) for v in dataclasses.asdict(options).values())])
+    """rnn-relu, lstm_peephole-if: the cell with its choices, as a test's id."""
+
+    def word(choice: Any) -> str:
+        return ("".join(choice) or "none") if isinstance(choice, tuple) else str(choice)
+
+    return "-".join([name, *(word(v) for v in dataclasses.asdict(options).values())])
 
 
 def random_point(cell: Cell, options: Any, size: tuple[int, int, int], regime: str) -> Point:
     """A random step whose pre-activations have standard deviation about REGIMES[regime].
 
-    Raises ValueError for a size that the cell cannot have.
+    It has every bias that the cell can have. Raises ValueError for a size that the cell cannot
+    have.
     """
     H, I, B = size
     random = np.random.default_rng([H, I, B, sorted(REGIMES).index(regime)])
     scale = REGIMES[regime]
     tensors = {
         name: random.standard_normal((R, *shape)) * scale / np.sqrt(shape[-1] if shape[1:] else 1)
-        for name, shape in cell.shapes(H, I, cell.BIASES, options).items()
+        for name, shape in cell.shapes(H, I, 2, options).items()
     }
     s_prev = random.standard_normal((R, len(cell.STATE) * H, B))
     return Point(cell, options, tensors, s_prev, random.standard_normal((R, I, B)))
@@ -145,6 +159,8 @@ def gradients(at: Point, g: Array) -> tuple[dict[str, Array], Array]:
     shares = at.cell.shares(cotangents, a, at.s_prev, at.x)
     total = {name: np.zeros_like(tensor) for name, tensor in at.tensors.items()}
     for share in shares:
+        if share.tensor not in total:
+            continue  # a peephole that this network does not have
         total[share.tensor][:, share.row : share.row + share.left.shape[-2]] += outer(share)
     return total, at.cell.pull(at.p, at.local, cotangents)
 

@@ -199,9 +199,10 @@ def experiment(record: Record) -> str:
     """The experiment in one line."""
     config = record.config
     cell = config["cell"]
-    kind = " ".join(
-        [str(v) for k, v in cell.items() if k not in ("type", "sha256")] + [cell["type"]]
-    )
+    options = {name: value for name, value in cell.items() if name not in ("type", "sha256")}
+    words = [str(value) for value in options.values() if not isinstance(value, list)]
+    lists = [f"({k} {' '.join(v) or 'none'})" for k, v in options.items() if isinstance(v, list)]
+    kind = " ".join([*words, cell["type"], *lists])
     letters = {"H": "hidden_size", "I": "input_size", "B": "batch_size", "T": "seq_len"}
     sizes = " ".join(f"{letter}={config[key]}" for letter, key in letters.items())
     seeds = len(config["seeds"])

@@ -6,6 +6,7 @@ On a terminal with colours and rules, plain text when piped; 80 columns are enou
 from __future__ import annotations
 
 import sys
+from textwrap import wrap
 from typing import IO
 
 import numpy as np
@@ -83,11 +84,12 @@ def print_table(table: Table, out: Console) -> None:
 
 
 def print_entries(entries: dict[str, list[str]], out: Console) -> None:
-    """Names, each with a few lines of text."""
+    """Names, each with a few lines of text; where one is broken, the rest stands further in."""
     for name, lines in entries.items():
         out.print(Text(name, style="bold"))
         for line in lines:
-            out.print(Padding(Text(line), (0, 0, 0, 4)))
+            for part in wrap(line, out.width - 4, subsequent_indent="  ", break_on_hyphens=False):
+                out.print(Padding(Text(part), (0, 0, 0, 4), expand=False))
 
 
 def _curve(record: Record, out: Console) -> None:

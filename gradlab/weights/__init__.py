@@ -59,11 +59,19 @@ def _checked(
             f"{path.name} has no {prefix}{needed[0]} (nor {prefix}{needed[0]}_l0); "
             f"it has: {there}. Does `prefix` fit?"
         )
-    if found["weight_hh"].ndim != 2 or found["weight_ih"].ndim != 2:
-        raise GradlabError(f"{path.name}: {prefix}weight_hh and {prefix}weight_ih must be matrices")
-    H, I = found["weight_hh"].shape[1], found["weight_ih"].shape[1]
+    matrices = [name for name in ("weight_hh", "weight_ih") if name in found]
+    if any(found[name].ndim != 2 for name in matrices):
+        raise GradlabError(
+            f"{path.name}: {' and '.join(prefix + name for name in matrices)} must be matrices"
+        )
+    rows, I = found["weight_ih"].shape
+    H = found["weight_hh"].shape[1] if "weight_hh" in found else max(rows // len(cell.PACKED), 1)
     biases = sum(name.startswith("bias") for name in found)
-    for name, shape in cell.shapes(H, I, 2, options).items():
+    try:
+        shapes = cell.shapes(H, I, 2, options)
+    except ValueError as error:
+        raise GradlabError(f"{path.name}: hidden size {H}, input size {I}: {error}") from error
+    for name, shape in shapes.items():
         if name in found and found[name].shape != shape:
             raise GradlabError(
                 f"{path.name}: {prefix}{name} has shape {found[name].shape}; "

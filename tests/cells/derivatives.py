@@ -56,7 +56,27 @@ VARIANTS = {
 }
 
 
-def point(variant: str, size: tuple[int, int, int], regime: str) -> Point:
-    """A random step whose pre-activations have standard deviation about REGIMES[regime]."""
+def fits(variant: str, size: tuple[int, ...]) -> bool:
+    """Whether the cell can have these H, I; its `shapes` raises where it cannot."""
     cell, options = VARIANTS[variant]
-    return random_point(cell, options, size, regime)
+    try:
+        cell.shapes(*size[:2], cell.BIASES, options)
+    except ValueError:
+        return False
+    return True
+
+
+def point(variant: str, size: tuple[int, int, int], regime: str) -> Point:
+    """A random step whose pre-activations have standard deviation about REGIMES[regime].
+
+    It has every bias that the cell can have. Inputs are as wide as the state for a cell that wants
+    it so.
+    """
+    cell, options = VARIANTS[variant]
+    return random_point(cell, options, size if fits(variant, size) else wide(size), regime)
+
+
+def wide(size: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Inputs as wide as the state."""
+    H, _, B = size
+    return H, H, B

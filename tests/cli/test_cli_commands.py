@@ -244,6 +244,19 @@ def test_list_cells_has_the_equations_and_their_source(cell: str) -> None:
         assert " ".join(equation.split()) in text
 
 
+def test_list_cells_fits_80_columns_and_counts_parameters() -> None:
+    text = command("list", "cells").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    for equation in (e for cell in CELLS.values() for e in cell.EQUATIONS.split(";")):
+        assert f"    {equation.strip()}\n" in text  # in one line
+    entries = dict(re.findall(r"^(\w+)\n((?:    .+\n)+)", text, re.MULTILINE))
+    assert "80,800 parameters at H = I = 100; 80,400 with init.biases: 1\n" in entries["lstm"]
+    peephole = entries["lstm_peephole"]
+    assert "80,700 parameters at H = I = 100; 81,100 with init.biases: 2\n" in peephole
+    assert "option peepholes: default [i, f, o]\n" in peephole
+    assert "10,100 parameters at H = I = 100\n" in entries["accumulator"]
+
+
 # ---------------------------------------------------------------- show and ls
 
 

@@ -108,6 +108,16 @@ def test_every_cell_takes_exactly_its_own_options(name: str) -> None:
     assert options == dataclasses.asdict(CELLS[name].Options())
 
 
+CHOICES = [(["o", "i"], ("i", "o")), (["f"], ("f",)), ([], ()), (None, ("i", "f", "o"))]
+
+
+@pytest.mark.parametrize(("given", "kept"), CHOICES)
+def test_a_list_of_names_is_a_choice(given: list[str] | None, kept: tuple[str, ...]) -> None:
+    """In any order it is one choice, so one config; it may be empty."""
+    cell = {"type": "lstm_peephole"} | ({} if given is None else {"peepholes": given})
+    assert from_mapping({"cell": cell}).config.cell.options() == {"peepholes": kept}
+
+
 def test_the_kinds_are_those_of_the_dicts() -> None:
     """A kind in one place and not in the other would be refused, or drawn by nobody."""
     assert list(CELL_KINDS) == list(CELLS)

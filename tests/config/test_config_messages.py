@@ -185,6 +185,22 @@ WRONG_CELLS = [
         "cell: {type: rnn, activation: elu}",
         ["run.yaml:1:19: cell.activation must be tanh, relu or sigmoid, not 'elu'"],
     ),
+    (
+        "cell: {type: lstm_peephole, peepholes: [i, g]}",
+        ["run.yaml:1:44: cell.peepholes[1] must be i, f or o, not 'g'"],
+    ),
+    (
+        "cell: {type: lstm_peephole, peepholes: [i, o, i]}",
+        ["run.yaml:1:29: cell.peepholes holds i more than once; remove the repetition"],
+    ),
+    (
+        "cell: {type: lstm_peephole, peepholes: i}",
+        ["run.yaml:1:29: cell.peepholes must be a list, not 'i'"],
+    ),
+    (
+        "cell: {type: lstm, peepholes: [i]}",
+        ["run.yaml:1:20: unknown key 'cell.peepholes': lstm has no such option, lstm_peephole has"],
+    ),
 ]
 
 

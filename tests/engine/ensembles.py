@@ -19,7 +19,7 @@ from gradlab.engine.loss import Injection
 from gradlab.engine.scaled import Scaled
 from gradlab.engine.schedule import Shared
 from gradlab.initial import Drawn, member
-from tests.cells.derivatives import VARIANTS
+from tests.cells.derivatives import VARIANTS, fits
 
 Array = NDArray[Any]
 
@@ -104,13 +104,17 @@ def drawn(
     loss_at: Sequence[int] = (),
     x_std: float = 0.5,
 ) -> Ensemble:
-    """Members drawn as a run draws them, with random biases on top; g for all or for each."""
+    """Members drawn as a run draws them, with random biases on top; g for all or for each.
+
+    I = H for a cell that wants it so.
+    """
     cell, options = VARIANTS[variant]
+    I = I if fits(variant, (H, I)) else H
     scales = [g] * len(seeds) if isinstance(g, float | int) else list(g)
     tensors: dict[str, list[Array]] = {}
     xs, states, upstreams = [], [], []
     for seed, scale in zip(seeds, scales, strict=True):
-        one = member(cell, cell.Options(), Drawn(), H, I, scale, Streams(seed, "pcg64"))
+        one = member(cell, options, Drawn(), H, I, scale, Streams(seed, "pcg64"))
         random = np.random.default_rng([seed, 77])
         for name, tensor in one.items():
             noise = 0.3 * random.standard_normal(tensor.shape) if tensor.ndim == 1 else 0

@@ -7,6 +7,9 @@ Claims:
 - Singular values and spectral radius of that matrix.
 - A Jordan block with eigenvalue 0.99: growth by 10^9 before the decay that the eigenvalue promises.
 - The forward pass overflows at the step where it must, only in the member where it must.
+- A cell with a closed form follows it in every state and gradient: the accumulator's gradient is
+  constant to the bit.
+- Without weights a cell state forgets by its bias alone: sigmoid(b)^T.
 - A dead ReLU has a gradient of exactly zero: log10 is -inf, which no underflow ever gives.
 """
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from fractions import Fraction
-from math import comb, log10, sqrt
+from math import comb, exp, log10, sqrt
 
 import numpy as np
 import pytest
@@ -24,8 +27,17 @@ from gradlab.cells import CELLS
 from gradlab.draws import Streams
 from gradlab.engine.spectrum import weight_spectrum
 from gradlab.initial import Drawn, member
+from tests.cells.closed_forms import CLOSED_FORMS
 from tests.cells.reference_gradients import load
-from tests.engine.ensembles import Array, assert_same_bits, drawn, everything, linear, value
+from tests.engine.ensembles import (
+    Array,
+    Ensemble,
+    assert_same_bits,
+    drawn,
+    everything,
+    linear,
+    value,
+)
 
 TEXTBOOK = load("textbook_norms.json")["cases"]
 
@@ -211,6 +223,58 @@ def test_an_overflowing_neighbour_changes_no_bit(variant: str) -> None:
     together = everything(ensemble.gradients())
     alone = everything(ensemble.members([0, 2]).gradients())
     assert_same_bits(together, alone, of=[0, 2], to=[0, 1])
+
+
+@pytest.mark.parametrize("T", [1, 16, 50])
+@pytest.mark.parametrize("variant", CLOSED_FORMS)
+def test_a_cell_with_a_closed_form(variant: str, T: int) -> None:
+    ensemble = drawn(variant, [0, 1], T=T)
+    states, deltas = CLOSED_FORMS[variant](ensemble.tensors, ensemble.s0, ensemble.x, ensemble.dh)
+    found = ensemble.forward().last.states
+    # sums of up to 50 values of size one, in the same order; tanh's argument is a sum of five
+    assert np.abs(found - states).max() < 1e-14 * T
+    assert np.abs(value(ensemble.deltas()) - deltas).max() < 1e-14 * T
+
+
+@pytest.mark.parametrize("T", [16, 50, 1000])
+def test_the_gradient_of_an_accumulator_is_constant(T: int) -> None:
+    ensemble = drawn("accumulator", [0, 1], T=T)
+    deltas = value(ensemble.deltas())
+    assert np.array_equal(deltas, np.broadcast_to(ensemble.dh, deltas.shape))
+    gradients = ensemble.gradients(sequences=3)
+    norms = value(gradients.norms["h"])
+    assert (norms == norms[-1]).all()
+    assert gradients.step_singular_values is not None
+    assert (gradients.step_singular_values[1:] == 1).all()
+
+
+# sigmoid(b)^20, to five digits or six
+FORGOTTEN = {0: 9.5367e-7, 1: 1.9013e-3, 2: 7.8980e-2, 3: 0.378421, 5: 0.874322}
+
+
+@pytest.mark.parametrize("b", FORGOTTEN)
+@pytest.mark.parametrize("name", ["lstm", "lstm_coupled", "lstm_peephole"])
+def test_a_cell_state_without_weights_forgets_by_its_bias(name: str, b: int) -> None:
+    T, H, B = 20, 6, 3
+    cell = CELLS[name]
+    init = Drawn("zeros", "zeros", forget_bias=b, biases=cell.BIASES)
+    one = member(cell, cell.Options(), init, H, H, 1.0, Streams(0, "pcg64"))
+    random = np.random.default_rng(1)
+    ensemble = Ensemble(
+        cell,
+        cell.Options(),
+        {key: tensor[None] for key, tensor in one.items()},
+        random.standard_normal((T, 1, H, B)),
+        np.zeros((1, 2 * H, B)),
+        random.standard_normal((1, H, B)),
+        (T,),
+    )
+    norms = {key: value(a)[:, 0] for key, a in ensemble.gradients().norms.items()}
+    # what enters c at T is dh/dc = o tanh'(0) = 1/2; from there it is f a step
+    left = norms["c"][0] / norms["c_total"][T]
+    assert norms["c_total"][T] == pytest.approx(np.linalg.norm(ensemble.dh) / 2, rel=1e-14)
+    assert left == pytest.approx((1 + exp(-b)) ** -T, rel=1e-13)  # 20 roundings
+    assert left == pytest.approx(FORGOTTEN[b], rel=5e-5)  # five digits
 
 
 def test_a_dead_relu_has_a_gradient_of_exactly_zero() -> None:

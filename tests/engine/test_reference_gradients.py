@@ -39,6 +39,13 @@ def cross_entropy_gradients(data: dict[str, Any]) -> dict[int, Array]:
     return found
 
 
+def tensors_in(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """Our names and the file's of the tensors that the file has; all of its tensors have one."""
+    pairs = [(ours, theirs) for ours, theirs in TENSORS.items() if theirs in data["params"]]
+    assert {theirs for _, theirs in pairs} == set(data["params"])
+    return pairs
+
+
 def ensemble_of(variant: str, loss: str) -> tuple[Ensemble, dict[str, Any], dict[str, Any]]:
     data = load(AUTOGRAD[variant])
     cell, options = VARIANTS[variant]
@@ -46,7 +53,7 @@ def ensemble_of(variant: str, loss: str) -> tuple[Ensemble, dict[str, Any], dict
     ensemble = Ensemble(
         cell,
         options,
-        {ours: np.array(data["params"][theirs])[None] for ours, theirs in TENSORS.items()},
+        {ours: np.array(data["params"][theirs])[None] for ours, theirs in tensors_in(data)},
         columns(data["x"])[:, None],
         np.concatenate([columns(part) for part in data["state0"]])[None],
         np.ones((1, H, B)),
@@ -111,15 +118,15 @@ def test_every_entry_of_the_state_gradients(variant: str, loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", AUTOGRAD)
 def test_gradients_of_the_parameters(variant: str, loss: str) -> None:
-    ensemble, _, expected = ensemble_of(variant, loss)
+    ensemble, data, expected = ensemble_of(variant, loss)
     found = ensemble.gradients().parameters
-    assert set(found) == set(TENSORS)
-    for ours, theirs in TENSORS.items():
+    assert set(found) == {ours for ours, _ in tensors_in(data)}
+    for ours, theirs in tensors_in(data):
         assert within(value(found[ours])[0], expected["grad"][theirs])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("variant", AUTOGRAD)
+@pytest.mark.parametrize("variant", [name for name in AUTOGRAD if VARIANTS[name][0].GATES])
 def test_share_of_every_step_in_the_weight_gradient(variant: str, loss: str) -> None:
     ensemble, _, expected = ensemble_of(variant, loss)
     found = ensemble.gradients().weight_norm

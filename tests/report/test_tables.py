@@ -106,6 +106,10 @@ def test_the_experiment_in_a_line() -> None:
     relu = {"type": "rnn", "activation": "relu"}
     text = experiment(record(cell=relu, input_size=3, weight_scale=1.5, seeds=1))
     assert text == "relu rnn, H=4 I=3 B=2 T=30, weight_scale=1.5, 1 seed"
+    for chosen, words in (["f", "i"], "i f"), ([], "none"):
+        peephole = {"type": "lstm_peephole", "peepholes": chosen}
+        text = experiment(record(cell=peephole, seeds=1))
+        assert text.startswith(f"lstm_peephole (peepholes {words}), H=4")
 
 
 # ---------------------------------------------------------------- one content, three renderings
