@@ -149,6 +149,10 @@ def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
             f"cell {config.cell.type!r} has no gate that keeps the state: remove forget_bias",
         )
     biases = cell.BIASES if init.biases is None else init.biases
+    if biases == 2 and cell.BIASES < 2 and "bias_hh" not in cell.shapes(1, 1, 2, options):
+        raise at(
+            ("init", "biases"), f"cell {config.cell.type!r} has one bias vector at most; remove it"
+        )
     if biases == 0 and (init.bias or init.forget_bias):
         raise at(
             ("init", "biases"), "biases: 0 leaves no place for bias and forget_bias; remove them"

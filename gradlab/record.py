@@ -7,8 +7,9 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | --- | --- | --- |
 | seeds, t | (R,), (N,) | the members and the steps, t = 0 .. T |
 | grad_norm_PART, log10_grad_norm_PART | (R, N) | norm of delta_t; PART is h, c, c_total |
-| layer_log10_grad_norm_PART | (R, N, layers) | of a stack: each layer's, every path included |
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
+| layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of a stack: with all paths |
+| layer_weight_grad_norm, layer_log10_weight_grad_norm | (R, N, layers) | of each layer's weights |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |

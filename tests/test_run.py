@@ -138,16 +138,27 @@ def test_overflow_is_an_outcome_with_its_step() -> None:
     assert np.isnan(result["log10_grad_norm_h"]).all()
 
 
-def test_every_documented_array_is_there() -> None:
-    result = gradlab.run({"cell": "lstm", **SMALL, "clip": {"threshold": 1.0, "by": "step_norm"}})
+EVERYTHING: list[dict[str, Any]] = [
+    {"cell": "lstm", "clip": {"threshold": 1.0, "by": "step_norm"}},
+    {"cell": "lstm", "truncate": 5, "loss": "mse"},
+    {"cell": "lstm", "layers": 2},
+    {"cell": "gru", "bidirectional": True},
+    {"cell": "lstm_simple"},
+]
+
+
+def test_every_documented_array_is_there_and_every_array_documented() -> None:
+    found = {name for config in EVERYTHING for name in gradlab.run({**SMALL, **config}).arrays}
     text = re.sub(r"\b_slope, _saturation\b", "gate_slope, gate_saturation", record.__doc__ or "")
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")][2:]
-    names = {name.strip() for row in rows for name in row.split(",")}
-    parts = {
-        name.replace("PART", p) for name in names if "PART" in name for p in ("h", "c", "c_total")
-    }
-    documented = {name for name in names if "PART" not in name} | parts
-    assert documented == set(result.arrays)
+    names = {name.strip() for row in rows for name in row.split(",")} - {"backward_NAME"}
+    parts = ("h", "c", "h_total", "c_total")
+    documented = {name.replace("PART", part) for name in names for part in parts}
+    totals = {"layer_grad_norm_c_total", "layer_grad_norm_h_total"}  # a layer's are the totals
+    totals |= {name.replace("grad", "log10_grad") for name in totals}
+    backward = {name.removeprefix("backward_") for name in found if name.startswith("backward_")}
+    assert backward <= documented
+    assert documented - totals == {name for name in found if not name.startswith("backward_")}
 
 
 def test_what_is_wrong_is_raised_at_once() -> None:
