@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
+from gradlab.files import put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
 
@@ -111,15 +112,6 @@ def _csv(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put(path: Path, content: str | bytes) -> None:
-    """Write a file and flush it to the disk. Raises OSError."""
-    data = content.encode() if isinstance(content, str) else content
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 @contextmanager
 def staged(target: Folder) -> Iterator[Folder]:
     """A folder to write in; renamed to `target` when the block ends well, removed when it does not.
@@ -177,11 +169,6 @@ def _lock(staging: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def reason(error: OSError) -> str:
-    """Why the system refused, in its words."""
-    return (error.strerror or str(error)).lower()
 
 
 def _check(target: Folder) -> None:

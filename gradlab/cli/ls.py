@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradlab.record import Record
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.result import SweepResult
 
 
 def ls(
@@ -21,8 +21,8 @@ def ls(
     """List the results under a folder. What cannot be read is named, and the rest listed."""
     from gradlab.errors import GradlabError
     from gradlab.store import Folder, load
-    from gradlab.sweepresult import SweepResult
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.result import SweepResult
+    from gradlab.sweeps.store import SweepFolder
 
     if not root.is_dir():
         raise GradlabError(f"there is no folder {str(root)!r}; `gradlab run` makes it")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from gradlab.sweepjob import Progress as Done
+    from gradlab.sweeps.job import Progress as Done
 
 PATIENCE = 0.5  # seconds before a bar is shown at all
 

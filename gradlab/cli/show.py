@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradlab.record import Record
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.result import SweepResult
 
 
 def show(
@@ -26,8 +26,8 @@ def show(
     """Print what a run has found, or a sweep, or one point of it, from what is stored."""
     from gradlab.errors import GradlabError
     from gradlab.store import load
-    from gradlab.sweepresult import SweepResult
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.result import SweepResult
+    from gradlab.sweeps.store import SweepFolder
 
     if not SweepFolder(folder).is_sweep():
         if point is not None:

@@ -13,8 +13,8 @@ from gradlab.cli.guard import Terminated
 
 if TYPE_CHECKING:
     from gradlab.config import Sweep
-    from gradlab.sweepjob import Progress
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.job import Progress
+    from gradlab.sweeps.store import SweepFolder
 
 RESUME = "the same command again goes on from there"
 
@@ -68,9 +68,9 @@ def sweep(
     from gradlab.cli.progress import sweep_display
     from gradlab.config import load_sweep
     from gradlab.errors import GradlabError
-    from gradlab.execute import executors
-    from gradlab.sweepjob import Order, perform, plan
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.execute import executors
+    from gradlab.sweeps.job import Order, perform, plan
+    from gradlab.sweeps.store import SweepFolder
 
     def say(line: str) -> None:
         if not quiet:
@@ -127,8 +127,8 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 def _print_plan(wanted: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
     import json as encoder
 
-    from gradlab.sweepjob import forecast
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.job import forecast
+    from gradlab.sweeps.result import SweepResult
 
     facts: dict[str, Any] = {"folder": str(folder.path)}
     facts["done"] = SweepResult(folder.path).done if folder.is_sweep() else 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report.words import plain, power, signed, travelled
-from gradlab.sweepresult import SweepResult
+
+if TYPE_CHECKING:
+    from gradlab.sweeps.result import SweepResult
 
 LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 

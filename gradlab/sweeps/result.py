@@ -14,7 +14,8 @@ import numpy as np
 
 from gradlab.errors import GradlabError
 from gradlab.record import UNREADABLE, Record
-from gradlab.sweepstore import SweepFolder, TaskFile
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile
 
 
 class SweepResult:

@@ -14,26 +14,26 @@ import numpy as np
 
 from gradlab import __version__
 from gradlab.config import Sweep, dump_sweep
-from gradlab.coordinate import Coordinator
 from gradlab.errors import GradlabError
-from gradlab.execute import Executors
+from gradlab.files import write_whole
 from gradlab.memory import MEMORY
 from gradlab.nonlinearity import Array
-from gradlab.points import Task, operations, points, tasks
 from gradlab.provenance import provenance
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
 from gradlab.report.sweep_table import Row, table_text
-from gradlab.sweepstore import (
+from gradlab.sweeps.coordinate import Coordinator
+from gradlab.sweeps.execute import Executors
+from gradlab.sweeps.points import Task, operations, points, tasks
+from gradlab.sweeps.store import (
     SweepFolder,
-    TaskFile,
     begin,
     held,
     remove_leftovers,
     set_aside,
     write_task,
-    write_whole,
 )
+from gradlab.sweeps.taskfile import TaskFile
 
 Say = Callable[[str], None]
 Shard = tuple[int, int]  # I of N, from 1
