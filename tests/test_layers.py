@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("analysis",),
     ("config", "record"),
     ("plan", "sweeps.points"),
-    ("runner", "ensemble", "memory", "sweeps.work"),
+    ("runner", "ensemble", "memory", "sweeps.work", "sweeps.forecast"),
     (
         "files",
         "store",

@@ -127,7 +127,7 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 def _print_plan(wanted: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
     import json as encoder
 
-    from gradlab.sweeps.job import forecast
+    from gradlab.sweeps.forecast import forecast
     from gradlab.sweeps.result import SweepResult
 
     facts: dict[str, Any] = {"folder": str(folder.path)}

@@ -13,6 +13,8 @@ import numpy as np
 from gradlab.errors import GradlabError
 from gradlab.record import SCHEMA, UNREADABLE, Record
 
+METADATA = "metadata"  # the array with the JSON text
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -33,13 +35,14 @@ class TaskFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                self._arrays = {name: file[name] for name in file.files}
-            self.metadata = json.loads(str(self._arrays.pop("metadata")))
+            with _opened(path) as file:
+                self.metadata = _metadata(file)
+                self._arrays = {name: file[name] for name in file.files if name != METADATA}
             schema = int(self.metadata["schema"])
             if self.metadata["task"] != path.name.removesuffix(".npz"):
                 raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
             self.points = self._stored()
+            self._places = {point.index: place for place, point in enumerate(self.points)}
         except UNREADABLE as error:
             raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
         if schema > SCHEMA:
@@ -60,13 +63,16 @@ class TaskFile:
         if [point.identity for point in self.points] != identities:
             raise GradlabError(f"{self.path} holds other points than it should")
 
-    def record(self, point: Stored) -> Record:
-        """The record of one of the points; GradlabError when it failed."""
+    def point(self, index: int) -> Stored:
+        """The point with this place in the sweep, one of those that are here."""
+        return self.points[self._places[index]]
+
+    def record(self, index: int) -> Record:
+        """The record of the point with this place in the sweep; GradlabError when it failed."""
+        point = self.point(index)
         if point.failed:
-            raise GradlabError(
-                f"this point failed: {point.failed}",
-            )
-        entry = next(e for e in self.metadata["points"] if e["index"] == point.index)
+            raise GradlabError(f"this point failed: {point.failed}")
+        entry = self.metadata["points"][self._places[index]]
         return Record(
             config=entry["config"],
             summary=entry["summary"],
@@ -75,3 +81,21 @@ class TaskFile:
             identity=point.identity,
             version=self.metadata["version"],
         )
+
+
+def places(path: Path) -> list[int]:
+    """The points of a task's file, from its metadata alone; none when it is torn."""
+    try:
+        with _opened(path) as file:
+            return [int(entry["index"]) for entry in _metadata(file)["points"]]
+    except UNREADABLE:
+        return []
+
+
+def _opened(path: Path) -> Any:
+    return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+
+
+def _metadata(file: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(str(file[METADATA]))
+    return found
