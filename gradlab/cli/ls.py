@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradlab.cli.options import RESULTS, Json
+
 if TYPE_CHECKING:
     from gradlab.record import Record
     from gradlab.sweeps.result import SweepResult
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 def ls(
     root: Annotated[
         Path, typer.Argument(envvar="GRADLAB_RESULTS", help="Where results lie.")
-    ] = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    ] = RESULTS,
+    json: Json = False,
 ) -> None:
     """List the results under a folder. What cannot be read is named, and the rest listed."""
     from gradlab.errors import GradlabError

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradlab.cli.options import Json
+
 if TYPE_CHECKING:
     from gradlab.record import Record
     from gradlab.sweeps.result import SweepResult
@@ -21,7 +23,7 @@ def show(
             "--point", metavar="KEY=VALUE,...", help="Of a sweep: weight_scale=1.5,cell=lstm."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Print what a run has found, or a sweep, or one point of it, from what is stored."""
     from gradlab.errors import GradlabError
