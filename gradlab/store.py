@@ -202,16 +202,31 @@ def _remove_stale(parent: Path) -> None:
 
 
 def _move(staging: Path, target: Folder) -> None:
+    """The new result into its place; staging is then gone, or holds the old one to be removed."""
     if target.path.is_dir() and any(target.path.iterdir()):
-        target.previous.parent.mkdir(
-            exist_ok=True
-        )  # before anything is moved: it may not be possible
+        _keep(target)  # first: after the exchange the old result lies where it is removed
         exchange(staging, target.path)
-        shutil.rmtree(target.previous, ignore_errors=True)
-        staging.rename(target.previous)
     else:
         staging.rename(target.path)
     _sync(target.path.parent)
+
+
+def _keep(target: Folder) -> None:
+    """The result in `.previous/` too, instead of what is there: the same files by a second name."""
+    target.previous.parent.mkdir(exist_ok=True)
+    shutil.rmtree(target.previous, ignore_errors=True)
+    try:
+        shutil.copytree(target.path, target.previous, symlinks=True, copy_function=_link)
+    except shutil.Error as error:  # a list of them
+        raise OSError(error.args[0][0][-1]) from error
+
+
+def _link(source: str, copy: str) -> None:
+    """A second name for a file; a copy of it where the system has no links. Raises OSError."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
 
 
 def _sync(folder: Path) -> None:
