@@ -11,16 +11,16 @@ from gradlab import store
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
 from gradlab.errors import GradlabError
-from gradlab.execute import executors
 from gradlab.job import Place, perform
 from gradlab.plan import settle
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
 from gradlab.runner import run as compute
-from gradlab.sweepjob import Order, plan
-from gradlab.sweepjob import perform as perform_sweep
-from gradlab.sweepresult import SweepResult
-from gradlab.sweepstore import SweepFolder
+from gradlab.sweeps.execute import executors
+from gradlab.sweeps.job import Order, plan
+from gradlab.sweeps.job import perform as perform_sweep
+from gradlab.sweeps.result import SweepResult
+from gradlab.sweeps.store import SweepFolder
 
 
 def run(

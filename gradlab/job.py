@@ -12,7 +12,7 @@ from gradlab import __version__
 from gradlab.config import Loaded, dump
 from gradlab.errors import GradlabError
 from gradlab.plan import settle
-from gradlab.provenance import provenance
+from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
 from gradlab.report import figures, markdown
 from gradlab.runner import Progress, run
@@ -93,7 +93,7 @@ def _there(place: Place, spec: Spec, say: Say) -> Record | None:
         return None
     if record.identity != spec.identity:
         return None
-    if _minor(record.version) != _minor(__version__):
+    if not same_minor(record.version, __version__):
         say(
             f"{folder.path} was computed by gradlab {record.version}, "
             f"this is {__version__}: computing again"
@@ -101,10 +101,6 @@ def _there(place: Place, spec: Spec, say: Say) -> Record | None:
         return None
     say(f"{folder.path} is there already, from the same config; --force runs it again")
     return record
-
-
-def _minor(version: str) -> list[str]:
-    return version.split(".")[:2]
 
 
 def _write_report(folder: Folder, record: Record, name: str, drawn: Sequence[Path]) -> None:

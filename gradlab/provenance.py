@@ -40,6 +40,11 @@ def provenance(command: Sequence[str], started: datetime, folder: Path) -> dict[
     }
 
 
+def same_minor(a: str, b: str) -> bool:
+    """Whether two versions give the same digits: they differ in the last number at most."""
+    return a.split(".")[:2] == b.split(".")[:2]
+
+
 def _peak_memory() -> int:
     """Bytes; the system counts in kilobytes, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -19,12 +19,13 @@ def exchange(a: Path, b: Path) -> None:
     """
     if sys.platform == "linux" and _renameat2(a, b):
         return
-    aside = a.with_name(a.name + ".swap")
+    aside = b.with_name(f".{b.name}.swap-{os.getpid()}")  # no name that is removed as stale
     b.rename(aside)
     try:
         a.rename(b)
-    except OSError:
-        aside.rename(b)
+    except BaseException:
+        if not b.exists():
+            aside.rename(b)
         raise
     aside.rename(a)
 

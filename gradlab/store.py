@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
+from gradlab.files import put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
 
@@ -118,15 +119,6 @@ def _field(value: Any) -> str:
     return format(value, ".17g")
 
 
-def put(path: Path, content: str | bytes) -> None:
-    """Write a file and flush it to the disk. Raises OSError."""
-    data = content.encode() if isinstance(content, str) else content
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 @contextmanager
 def staged(target: Folder) -> Iterator[Folder]:
     """A folder to write in; renamed to `target` when the block ends well, removed when it does not.
@@ -186,11 +178,6 @@ def _lock(staging: Path) -> int:
     return descriptor
 
 
-def reason(error: OSError) -> str:
-    """Why the system refused, in its words."""
-    return (error.strerror or str(error)).lower()
-
-
 def _check(target: Folder) -> None:
     if target.path.exists() and not target.path.is_dir():
         raise GradlabError(
@@ -222,16 +209,31 @@ def _remove_stale(parent: Path) -> None:
 
 
 def _move(staging: Path, target: Folder) -> None:
+    """The new result into its place; staging is then gone, or holds the old one to be removed."""
     if target.path.is_dir() and any(target.path.iterdir()):
-        target.previous.parent.mkdir(
-            exist_ok=True
-        )  # before anything is moved: it may not be possible
+        _keep(target)  # first: after the exchange the old result lies where it is removed
         exchange(staging, target.path)
-        shutil.rmtree(target.previous, ignore_errors=True)
-        staging.rename(target.previous)
     else:
         staging.rename(target.path)
     _sync(target.path.parent)
+
+
+def _keep(target: Folder) -> None:
+    """The result in `.previous/` too, instead of what is there: the same files by a second name."""
+    target.previous.parent.mkdir(exist_ok=True)
+    shutil.rmtree(target.previous, ignore_errors=True)
+    try:
+        shutil.copytree(target.path, target.previous, symlinks=True, copy_function=_link)
+    except shutil.Error as error:  # a list of them
+        raise OSError(error.args[0][0][-1]) from error
+
+
+def _link(source: str, copy: str) -> None:
+    """A second name for a file; a copy of it where the system has no links. Raises OSError."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
 
 
 def _sync(folder: Path) -> None:

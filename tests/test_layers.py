@@ -2,6 +2,7 @@
 
 Claims:
 - every module of gradlab belongs to a layer; a new one fails until it is given one here;
+- a folder belongs to one layer as a whole, or its modules are given theirs one by one;
 - a module imports only from its own layer and from layers above it, also inside functions;
 - matplotlib, typer and rich appear only in the report and the command line;
 - the report never imports the engine;
@@ -25,25 +26,40 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "plan", "points"),
-    ("runner", "drawn", "ensemble", "recorded", "memory", "work"),
+    ("spec", "plan", "sweeps.points"),
+    ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
     (
+        "files",
         "store",
         "rename",
         "provenance",
-        "execute",
-        "cluster",
-        "coordinate",
-        "sweepstore",
-        "sweepresult",
         "gradcheck",
+        "sweeps.execute",
+        "sweeps.cluster",
+        "sweeps.coordinate",
+        "sweeps.store",
+        "sweeps.taskfile",
+        "sweeps.result",
     ),
     ("report",),
-    ("job", "sweepjob", "cli", "api", "__main__"),
+    ("job", "sweeps.job", "cli", "api", "__main__"),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]
 NAMELESS = {"utils", "helpers", "common", "misc", "core"}
+
+
+def layer(name: str) -> int | None:
+    """The layer of a module: its own, or its folder's; None where it has none.
+
+    A folder whose modules are given theirs one by one has an `__init__` that imports nothing.
+    """
+    parts = name.split(".")
+    for depth in range(len(parts), 0, -1):
+        known = LAYER.get(".".join(parts[:depth]))
+        if known is not None:
+            return known
+    return 0 if any(other.startswith(f"{name}.") for other in LAYER) else None
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:
@@ -69,22 +85,22 @@ def violations(root: Path) -> list[str]:
     known = {name for name, _ in modules(root)}
     found = []
     for name, path in modules(root):
-        top = name.split(".")[0]
-        if top == "":
+        if name == "":
             continue  # the package: its lazy imports are the public calls
-        if top not in LAYER:
+        top, own = name.split(".")[0], layer(name)
+        if own is None:
             found.append(f"{name} belongs to no layer")
             continue
         for target in imported(path):
             first, _, rest = target.partition(".")
-            if first in ("matplotlib", "typer", "rich") and LAYER[top] < REPORT:
+            if first in ("matplotlib", "typer", "rich") and own < REPORT:
                 found.append(f"{name} imports {target}")
             if first != "gradlab" or rest not in known or rest == "":
                 continue
-            other = rest.split(".")[0]
-            if other in LAYER and LAYER[other] > LAYER[top]:
+            other = layer(rest)
+            if other is not None and other > own:
                 found.append(f"{name} imports {target}")
-            if top == "report" and other == "engine":
+            if top == "report" and rest.split(".")[0] == "engine":
                 found.append(f"{name} imports {target}")
     return found
 
@@ -113,3 +129,25 @@ def test_a_planted_upward_import_is_found(where: str, line: str, tmp_path: Path)
     assert violations(tmp_path) == []
     (tmp_path / where / "planted.py").write_text(line, encoding="utf-8")
     assert len(set(violations(tmp_path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "found"),
+    [
+        ("points", "from gradlab.plan import settle", 0),
+        ("points", "from gradlab.sweeps import work", 1),
+        ("points", "from gradlab.sweeps.work import work", 1),
+        ("points", "def f():\n    import gradlab.sweeps.work", 1),
+        ("work", "from gradlab.sweeps.points import Task", 0),
+        ("__init__", "from gradlab.sweeps.work import work", 1),
+        ("planted", "", 1),
+    ],
+)
+def test_a_folder_of_several_layers_has_them_by_module(
+    name: str, line: str, found: int, tmp_path: Path
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    for other in ("plan", "sweeps/__init__", "sweeps/points", "sweeps/work"):
+        (tmp_path / f"{other}.py").write_text("", encoding="utf-8")
+    (tmp_path / "sweeps" / f"{name}.py").write_text(line, encoding="utf-8")
+    assert len(set(violations(tmp_path))) == found

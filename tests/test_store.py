@@ -5,7 +5,8 @@ Claims:
   holds the old result or the new one, byte for byte, and no staging folder is left;
 - a kill at any moment leaves the same, and the next run removes what the killed one left;
 - the staging folder of a process that works is never touched, nor one that was only just made;
-- what is replaced is kept for one generation, in `.previous/`;
+- what is replaced is kept for one generation, in `.previous/`: at every moment the old result is
+  whole in its place or there, also where the system has no links, or is interrupted;
 - folders that gradlab did not make, sweeps, files and places that cannot be written are refused
   before anything is computed;
 - two folders change places, with the system's help or without it.
@@ -160,7 +161,9 @@ def test_whatever_is_raised_while_writing_the_old_result_stays(
         assert "no space left" in str(caught.value)
     assert contents(place) == both[0]
     assert staging(place.parent) == []
-    assert contents(place.parent / PREVIOUS) == {}
+    kept = contents(place.parent / PREVIOUS)  # before the exchange, or not at all
+    assert kept == ({f"x/{name}": data for name, data in both[0].items()} if kept else {})
+    assert bool(kept) == (what == "exchange")
 
 
 def test_the_first_result_is_whole_or_not_there(
@@ -222,7 +225,7 @@ def kill_at(n, where, name):
     setattr(where, name, counted)
 
 place, name, n, after = sys.argv[1:]
-where = {{"fsync": os, "rename": os, "exchange": store}}[name]
+where = {{"fsync": os, "link": os, "exchange": store}}[name]
 kill_at(int(n), where, name)
 if after == "after":
     exchange = store.exchange
@@ -248,9 +251,17 @@ def environment() -> dict[str, str]:
         (("fsync", "5", ""), "old"),
         (("exchange", "1", ""), "old"),
         (("exchange", "9", "after"), "new"),
-        (("rename", "1", ""), "new"),
+        (("link", "1", ""), "old"),
+        (("link", "3", ""), "old"),
     ],
-    ids=["first file", "last file", "before the move", "after the move", "before it is kept"],
+    ids=[
+        "first file",
+        "last file",
+        "before the move",
+        "after the move",
+        "before it is kept",
+        "while it is kept",
+    ],
 )
 def test_a_kill_leaves_the_old_result_or_the_new_one(
     moment: tuple[str, str, str],
@@ -273,6 +284,10 @@ def test_a_kill_leaves_the_old_result_or_the_new_one(
     gradlab.run({**OLD, "seq_len": 2}, out=place.parent / "another")
     assert staging(place.parent) == []
     assert contents(place) == both[which == "new"]
+    if which == "new":
+        assert contents(place.parent / PREVIOUS / "x") == both[0]
+    replace(place)  # whatever the killed run has left in .previous/
+    assert contents(place) == both[1]
 
 
 # ---------------------------------------------------------------- others at work
@@ -329,6 +344,44 @@ def test_what_is_replaced_is_kept_for_one_generation(
     gradlab.run({**OLD, "seq_len": 3}, out=place)
     assert contents(place.parent / PREVIOUS / "x") == both[1]
     assert {p.name for p in place.parent.iterdir()} == {"x", PREVIOUS}
+
+
+def test_an_interrupt_after_the_exchange_does_not_lose_what_was_there(
+    place: Path,
+    both: tuple[dict[str, bytes], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(a: Path, b: Path) -> NoReturn:
+        rename.exchange(a, b)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "exchange", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            replace(place)
+    assert contents(place) == both[1]
+    assert contents(place.parent / PREVIOUS / "x") == both[0]
+    assert staging(place.parent) == []
+
+
+def test_what_is_replaced_is_copied_where_there_are_no_links(
+    place: Path,
+    both: tuple[dict[str, bytes], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_links(*arguments: Any, **keywords: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.shutil, "copy2", Nth(store.shutil.copy2, 2, full()))
+        with pytest.raises(GradlabError, match=r"cannot write results to '\S+x': .*no space left"):
+            replace(place)
+    assert contents(place) == both[0]
+    assert staging(place.parent) == []
+    replace(place)
+    assert contents(place) == both[1]
+    assert contents(place.parent / PREVIOUS / "x") == both[0]
 
 
 def test_a_folder_beside_it_is_left_alone(place: Path, tmp_path: Path) -> None:
@@ -491,6 +544,7 @@ def test_renames_that_stop_half_way_lose_no_result(
     gradlab.run({**OLD, "seq_len": 2}, out=place.parent / "another")  # which cleans up
     assert place.is_dir()
     assert contents(place) in both
+    assert both[0] in (contents(place), contents(place.parent / PREVIOUS / "x"))
 
 
 def test_what_is_not_there_cannot_change_places(tmp_path: Path) -> None:

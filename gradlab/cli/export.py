@@ -29,6 +29,6 @@ def export(
 ) -> None:
     """Write a sweep's points and curves as one file for other programs."""
     from gradlab.report.export import write
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.result import SweepResult
 
     typer.echo(str(write(SweepResult(folder), to.value, out)))

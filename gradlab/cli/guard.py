@@ -11,13 +11,17 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
 import typer
 
 from gradlab.errors import GradlabError
+
+INTERRUPTED = 130
+TERMINATED = 143
 
 
 class Terminated(BaseException):
@@ -39,9 +43,9 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except GradlabError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("interrupted; nothing was written", 130)
+            _fail("interrupted; nothing was written", INTERRUPTED)
         except Terminated:
-            _fail("terminated; nothing was written", 143)
+            _fail("terminated; nothing was written", TERMINATED)
         except BrokenPipeError:
             _quiet_exit()
         except OSError as error:
@@ -61,6 +65,17 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             )
 
     return run
+
+
+@contextmanager
+def when_interrupted(message: Callable[[], str]) -> Iterator[None]:
+    """What is said when the block is interrupted, where something was written by then."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise GradlabError(message(), exit_code=INTERRUPTED) from error
+    except Terminated as error:
+        raise GradlabError(message(), exit_code=TERMINATED) from error
 
 
 def _open_streams() -> None:
@@ -91,7 +106,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    os._exit(130)
+    os._exit(INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> NoReturn:

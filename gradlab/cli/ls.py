@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradlab.cli.options import RESULTS, Json
+
 if TYPE_CHECKING:
     from gradlab.record import Record
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.result import SweepResult
 
 
 def ls(
     root: Annotated[
         Path, typer.Argument(envvar="GRADLAB_RESULTS", help="Where results lie.")
-    ] = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    ] = RESULTS,
+    json: Json = False,
 ) -> None:
     """List the results under a folder. What cannot be read is named, and the rest listed."""
     from gradlab.errors import GradlabError
     from gradlab.store import Folder, load
-    from gradlab.sweepresult import SweepResult
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.result import SweepResult
+    from gradlab.sweeps.store import SweepFolder
 
     if not root.is_dir():
         raise GradlabError(f"there is no folder {str(root)!r}; `gradlab run` makes it")

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line now and then when piped."""
+"""On stderr while a command works: notes, and a bar on a terminal, or lines when piped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from gradlab.sweepjob import Progress as Done
+    from gradlab.sweeps.job import Progress as Done
 
 PATIENCE = 0.5  # seconds before a bar is shown at all
+
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What takes the lines that a user should know, and says them unless it is to be quiet."""
+
+    def say(line: str) -> None:
+        if not quiet:
+            typer.echo(f"gradlab: {line}", err=True)
+
+    return say
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradlab.cli.options import Json
+
 if TYPE_CHECKING:
     from gradlab.record import Record
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.result import SweepResult
 
 
 def show(
@@ -21,13 +23,13 @@ def show(
             "--point", metavar="KEY=VALUE,...", help="Of a sweep: weight_scale=1.5,cell=lstm."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Print what a run has found, or a sweep, or one point of it, from what is stored."""
     from gradlab.errors import GradlabError
     from gradlab.store import load
-    from gradlab.sweepresult import SweepResult
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.result import SweepResult
+    from gradlab.sweeps.store import SweepFolder
 
     if not SweepFolder(folder).is_sweep():
         if point is not None:

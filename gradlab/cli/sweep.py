@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradlab.cli.guard import Terminated
+from gradlab.cli.guard import when_interrupted
+from gradlab.cli.options import RESULTS, Config, Json, NoFigures, Out, Quiet, Results, force_option
+from gradlab.cli.progress import sweep_display, teller
 
 if TYPE_CHECKING:
     from gradlab.config import Sweep
-    from gradlab.sweepjob import Progress
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.job import Order, Planned, Progress
+    from gradlab.sweeps.store import SweepFolder
 
 RESUME = "the same command again goes on from there"
 
 
 def sweep(
-    config: Annotated[
-        str, typer.Argument(help="YAML file; - reads standard input.", show_default=False)
-    ],
+    config: Config,
     axes: Annotated[
         list[str] | None,
         typer.Argument(
@@ -40,42 +39,27 @@ def sweep(
         str | None,
         typer.Option("--shard", metavar="I/N", help="Only every N-th task, from the I-th."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The results folder; default ROOT/NAME.")
-    ] = None,
-    results: Annotated[
-        Path,
-        typer.Option(
-            "--results", metavar="ROOT", envvar="GRADLAB_RESULTS", help="Where results go."
-        ),
-    ] = Path("results"),
+    out: Out = None,
+    results: Results = RESULTS,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say what would be done, and do nothing.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Start over, also over another sweep's results.")
-    ] = False,
+    force: Annotated[bool, force_option("Start over, also over another sweep's results.")] = False,
     max_points: Annotated[
         int, typer.Option("--max-points", min=1, help="More are refused.")
     ] = 1_000_000,
-    no_figures: Annotated[bool, typer.Option("--no-figures", help="Draw no figures.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="The folder and errors only.")
-    ] = False,
+    no_figures: NoFigures = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run an experiment for every combination of values; the same command again resumes it."""
-    from gradlab.cli.progress import sweep_display
     from gradlab.config import load_sweep
     from gradlab.errors import GradlabError
-    from gradlab.execute import executors
-    from gradlab.sweepjob import Order, perform, plan
-    from gradlab.sweepstore import SweepFolder
+    from gradlab.sweeps.execute import executors
+    from gradlab.sweeps.job import Order, plan
+    from gradlab.sweeps.store import SweepFolder
 
-    def say(line: str) -> None:
-        if not quiet:
-            typer.echo(f"gradlab: {line}", err=True)
-
+    say = teller(quiet)
     wanted = load_sweep(config, axes or [], max_points=max_points)
     for note in wanted.notes:
         say(note)
@@ -89,21 +73,29 @@ def sweep(
         return
     planned = plan(wanted)
     order = Order(folder, executors(executor, workers), part, force, not no_figures, sys.argv)
-    last: Progress | None = None
-    try:
-        # closing: the workers end also when the interrupt comes while nothing is awaited
-        with sweep_display(not quiet) as display, closing(perform(planned, order, say)) as steps:
-            for last in steps:
-                display(last)
-    except (KeyboardInterrupt, Terminated) as error:
-        code = 130 if isinstance(error, KeyboardInterrupt) else 143
-        raise GradlabError(f"{_how_far(last)}; {RESUME}", exit_code=code) from error
+    last = _perform(planned, order, quiet)
     if quiet and not json:
         typer.echo(str(folder.path))
     else:
         _print_end(folder, last, json)
     if last is not None and last.failed:
         raise typer.Exit(1)
+
+
+def _perform(planned: Planned, order: Order, quiet: bool) -> Progress | None:
+    """Do the sweep, showing how far it is; how far it came."""
+    from gradlab.sweeps.job import perform
+
+    last: Progress | None = None
+    with (
+        when_interrupted(lambda: f"{_how_far(last)}; {RESUME}"),
+        sweep_display(not quiet) as display,
+        # the workers end also when the interrupt comes while nothing is awaited
+        closing(perform(planned, order, teller(quiet))) as steps,
+    ):
+        for last in steps:
+            display(last)
+    return last
 
 
 def _cores() -> int:
@@ -127,8 +119,8 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 def _print_plan(wanted: Sweep, folder: SweepFolder, jobs: int, json: bool) -> None:
     import json as encoder
 
-    from gradlab.sweepjob import forecast
-    from gradlab.sweepresult import SweepResult
+    from gradlab.sweeps.forecast import forecast
+    from gradlab.sweeps.result import SweepResult
 
     facts: dict[str, Any] = {"folder": str(folder.path)}
     facts["done"] = SweepResult(folder.path).done if folder.is_sweep() else 0

@@ -2,7 +2,8 @@
 
 Reading goes text -> nodes (`compose`) -> plain data with places (`source`) -> `overrides` ->
 `models`; what is wrong comes back through `problems`, all at once, each with its line. The points
-of a `sweep` differ along `axes`; `spread` has their numbers, `swept` the keys that may be swept.
+of a `sweep` differ along `axes`, written as in `axis_syntax`; `spread` has their numbers, `swept`
+the keys that may be swept.
 """
 
 from gradlab.config.axes import Axis

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradlab.cells import CELLS
-from gradlab.config import axes
+from gradlab.config import axis_syntax
 from gradlab.config.dump import in_one_line, settings
 from gradlab.config.models import Config
 from gradlab.config.problems import guess
@@ -31,7 +31,7 @@ EXAMPLES = {  # what is absent by default, and short forms of what is long
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a config, short forms and the sweep section included."""
     config = Config.model_json_schema(mode="validation")
-    properties = {**config["properties"], SWEEP: axes.schema()}
+    properties = {**config["properties"], SWEEP: axis_syntax.schema()}
     return {"$schema": DIALECT, **config, "properties": properties, "title": "gradlab config"}
 
 

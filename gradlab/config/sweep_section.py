@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gradlab.config.axes import Written, from_section, from_text, keys_of, single
+from gradlab.config.axes import Written
+from gradlab.config.axis_syntax import from_section, from_text, keys_of, single
 from gradlab.config.overrides import apply, place_of
 from gradlab.config.problems import shown
 from gradlab.config.source import Place, Source

@@ -52,9 +52,8 @@ def clip_by_value(gradients: Mapping[str, Scaled], threshold: float) -> Clipped:
     clipped = {}
     for name, g in gradients.items():
         with np.errstate(over="ignore", under="ignore"):
-            value = shift(
-                g.mantissa, g.exponent
-            )  # inf where beyond float range: clamped all the same
+            # inf where beyond float range: clamped all the same
+            value = shift(g.mantissa, g.exponent)
         clipped[name] = Scaled(np.clip(value, -threshold, threshold), np.zeros_like(g.exponent))
     after = global_norm(clipped)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -13,14 +13,16 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradlab.errors import GradlabError
 from gradlab.record import Record
 from gradlab.report.sweep_table import COLUMNS, lookup
-from gradlab.sweepresult import SweepResult
+
+if TYPE_CHECKING:
+    from gradlab.sweeps.result import SweepResult
 
 Finished = tuple[dict[str, Any], Record]  # swept values, record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report import lags, network
 from gradlab.report.words import plain, power, share, signed, travelled
-from gradlab.sweepresult import SweepResult
+
+if TYPE_CHECKING:
+    from gradlab.sweeps.result import SweepResult
 
 LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 OWN_STEP = "weight_out: every term of dL/dV comes from its own step: no long dependency"

@@ -18,7 +18,7 @@ import pytest
 import gradlab
 from gradlab.errors import GradlabError
 from gradlab.report.export import write
-from gradlab.sweepresult import SweepResult
+from gradlab.sweeps.result import SweepResult
 
 SMALL = {"hidden_size": 3, "batch_size": 2, "seq_len": 4, "seeds": 2, "cell": "rnn"}
 AXES = {"cell": ["rnn", "lstm"], "weight_scale": [0.5, 1.5, 2.0]}

@@ -5,7 +5,8 @@ Claims:
 - every key of a config is in the README; every kind of cell, weights and inputs is named there;
 - every file that a page links to is there;
 - every config in configs/ opens with its question, is named somewhere a user looks, and is valid;
-- the table of layers in CONTRIBUTING names modules that exist, and all of them.
+- the table of layers in CONTRIBUTING names modules that exist, and all of them; a folder is
+  named as a whole, or by its modules.
 """
 
 from __future__ import annotations
@@ -68,8 +69,11 @@ def test_every_config_opens_with_its_question_and_is_valid(path: Path) -> None:
 
 def test_the_table_of_layers_has_every_module() -> None:
     rows = re.findall(r"^\| (\d) \| (.*?) \|", CONTRIBUTING, re.MULTILINE)
-    named = [name for _, cell in rows for name in re.findall(r"`(\w+)/?`", cell)]
+    named = [name for _, cell in rows for name in re.findall(r"`([\w/]+?)/?`", cell)]
     there = {path.stem for path in (ROOT / "gradlab").glob("*.py")} - {"__init__", "__main__"}
-    there |= {path.parent.name for path in (ROOT / "gradlab").glob("*/__init__.py")}
+    for folder in (path.parent for path in (ROOT / "gradlab").glob("*/__init__.py")):
+        inside = {f"{folder.name}/{path.stem}" for path in folder.glob("*.py")}
+        by_module = not inside.isdisjoint(named)
+        there |= inside - {f"{folder.name}/__init__"} if by_module else {folder.name}
     assert len(named) == len(set(named))
     assert set(named) == there

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import gradlab
-from gradlab import sweepjob
 from gradlab.config import sweep_from_mapping
-from gradlab.execute import Executors, Serial
-from gradlab.points import Task
-from gradlab.sweepjob import Order, Planned, Progress
-from gradlab.sweepstore import SweepFolder, TaskFile
+from gradlab.sweeps import job
+from gradlab.sweeps.execute import Executors, Serial
+from gradlab.sweeps.job import Order, Planned, Progress
+from gradlab.sweeps.points import Task
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile
 
 ROOT = Path(gradlab.__file__).resolve().parents[1]
 TESTS = Path(__file__).resolve().parent
@@ -30,7 +31,7 @@ TINY = {"hidden_size": 3, "seq_len": 6, "batch_size": 2, "seeds": 1, "spectrum":
 
 def planned(mapping: Mapping[str, Any]) -> Planned:
     """The plan of a sweep given as a mapping."""
-    return sweepjob.plan(sweep_from_mapping(mapping))
+    return job.plan(sweep_from_mapping(mapping))
 
 
 def scales(n: int, **more: Any) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def perform(
     """Run a sweep in this process; how far it came, and what it said."""
     said: list[str] = []
     order = Order(SweepFolder(path), executors or Serial(), shard, force, draw=False)
-    steps = [*sweepjob.perform(plan, order, said.append)]
+    steps = [*job.perform(plan, order, said.append)]
     return steps[-1], said
 
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gradlab.points import Task
-from gradlab.work import Finished, work
+from gradlab.sweeps.points import Task
+from gradlab.sweeps.work import Finished, work
 
 
 def slowly(seconds: float, task: Task) -> Finished:
@@ -40,7 +40,7 @@ def wayward(options: dict[str, Any], task: Task) -> Finished:
 
 def noting(folder: Path, task: Task) -> Finished:
     """The real work; leaves the worker's process id and numbers of BLAS threads in the folder."""
-    from gradlab.execute import BLAS_THREADS
+    from gradlab.sweeps.execute import BLAS_THREADS
 
     note = folder / str(os.getpid())
     note.write_text(" ".join(os.environ.get(name, "unset") for name in BLAS_THREADS))
@@ -105,8 +105,10 @@ def main() -> NoReturn:
     """
     from functools import partial
 
-    from gradlab import cli, points, sweepjob
-    from gradlab.coordinate import Coordinator
+    from gradlab import cli
+    from gradlab.sweeps import job as sweepjob
+    from gradlab.sweeps import points
+    from gradlab.sweeps.coordinate import Coordinator
 
     options, *arguments = sys.argv[1:]
     wanted = json.loads(options)

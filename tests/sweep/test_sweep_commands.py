@@ -35,8 +35,8 @@ from sweeping import (
 
 import gradlab
 from gradlab.errors import GradlabError
-from gradlab.sweepresult import SweepResult
-from gradlab.sweepstore import SweepFolder
+from gradlab.sweeps.result import SweepResult
+from gradlab.sweeps.store import SweepFolder
 
 CONFIG = """\
 cell: rnn
@@ -335,7 +335,7 @@ def test_load_tells_a_sweep_from_a_run(tmp_path: Path) -> None:
 
 
 def test_a_failed_point_is_left_out_of_the_records(tmp_path: Path, monkeypatch: Any) -> None:
-    from gradlab import work
+    from gradlab.sweeps import work
 
     sound = work.run_many
 

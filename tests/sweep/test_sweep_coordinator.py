@@ -22,11 +22,11 @@ import numpy as np
 import pytest
 from sweeping import planned, scales
 
-from gradlab.coordinate import DEATHS, Coordinator, Event
 from gradlab.errors import GradlabError
-from gradlab.execute import Serial
-from gradlab.points import Task
-from gradlab.work import Finished, work
+from gradlab.sweeps.coordinate import DEATHS, Coordinator, Event
+from gradlab.sweeps.execute import Serial
+from gradlab.sweeps.points import Task
+from gradlab.sweeps.work import Finished, work
 
 HOW = "its worker process died (signal 9, SIGKILL)"
 
@@ -125,13 +125,13 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradlab.coordinate.LOOK", 0.01)
+    monkeypatch.setattr("gradlab.sweeps.coordinate.LOOK", 0.01)
 
 
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Task, ...]]:
     """Eight tasks of one point each."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
     return planned(scales(8)).tasks
 
 

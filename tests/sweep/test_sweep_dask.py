@@ -45,12 +45,12 @@ from sweeping import (
 
 pytest.importorskip("distributed")
 
-from gradlab import sweepjob
-from gradlab.cluster import Cluster
-from gradlab.coordinate import Coordinator
 from gradlab.errors import GradlabError
-from gradlab.execute import executors
-from gradlab.sweepjob import Planned
+from gradlab.sweeps import job as sweepjob
+from gradlab.sweeps.cluster import Cluster
+from gradlab.sweeps.coordinate import Coordinator
+from gradlab.sweeps.execute import executors
+from gradlab.sweeps.job import Planned
 
 CONFIG = """
 cell: rnn
@@ -113,8 +113,8 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> Planned:
     """Eight tasks of one point each."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
-    monkeypatch.setattr("gradlab.coordinate.LOOK", 0.1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.coordinate.LOOK", 0.1)
     return planned(scales(8))
 
 
@@ -253,7 +253,7 @@ def test_an_interrupt_leaves_the_cluster_alone(
 
 
 def test_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradlab.cluster.CONNECT", 1.0)
+    monkeypatch.setattr("gradlab.sweeps.cluster.CONNECT", 1.0)
     with pytest.raises(
         GradlabError, match=r"there is no Dask scheduler at '127.0.0.1:9'"
     ) as caught:

@@ -36,13 +36,14 @@ from sweeping import (
     temporary,
 )
 
-from gradlab import sweepstore
+from gradlab import files as disk
 from gradlab.errors import GradlabError
-from gradlab.execute import Processes
 from gradlab.record import SCHEMA
-from gradlab.sweepjob import Planned
-from gradlab.sweepresult import SweepResult
-from gradlab.sweepstore import SweepFolder, TaskFile
+from gradlab.sweeps.execute import Processes
+from gradlab.sweeps.job import Planned
+from gradlab.sweeps.result import SweepResult
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile
 
 WRITES = 2 + 6 + 4  # sweep.json and .yaml; six tasks; table, provenance, report, summary
 
@@ -50,7 +51,7 @@ WRITES = 2 + 6 + 4  # sweep.json and .yaml; six tasks; table, provenance, report
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Planned:
     """Six tasks of one point each."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
     return planned(scales(6))
 
 
@@ -83,7 +84,7 @@ def test_a_write_that_fails_leaves_nothing_torn(
         written += 1
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweepstore, "put", put)
+        patch.setattr(disk, "put", put)
         with pytest.raises(GradlabError, match="no space left on device") as caught:
             perform(plan, out)
     assert caught.value.exit_code == 1
@@ -111,7 +112,7 @@ def test_an_interrupted_write_leaves_no_temporary_file(
 
     perform(plan, out, shard=(1, 2))
     with monkeypatch.context() as patch:
-        patch.setattr(sweepstore, "put", put)
+        patch.setattr(disk, "put", put)
         with pytest.raises(KeyboardInterrupt):
             perform(plan, out, shard=(2, 2))
     assert temporary(out) == []
@@ -122,7 +123,7 @@ def test_an_interrupted_write_leaves_no_temporary_file(
 def test_with_workers_a_full_disk_ends_the_sweep_too(
     plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = sweepstore.put
+    sound = disk.put
 
     def put(path: Path, content: str | bytes) -> None:
         if len(files(tmp_path / "out")) == 3:
@@ -130,7 +131,7 @@ def test_with_workers_a_full_disk_ends_the_sweep_too(
         sound(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sweepstore, "put", put)
+        patch.setattr(disk, "put", put)
         with pytest.raises(GradlabError, match="no space left on device"):
             perform(plan, tmp_path / "out", Processes(2))
     assert temporary(tmp_path / "out") == []

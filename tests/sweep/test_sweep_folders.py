@@ -38,9 +38,9 @@ from sweeping import (
 )
 
 from gradlab.errors import GradlabError
-from gradlab.sweepjob import Planned
-from gradlab.sweepresult import SweepResult
-from gradlab.sweepstore import SweepFolder, held
+from gradlab.sweeps.job import Planned
+from gradlab.sweeps.result import SweepResult
+from gradlab.sweeps.store import SweepFolder, held
 
 CONFIG = """
 cell: rnn
@@ -62,7 +62,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> Planned:
     """Seven tasks of one point each."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
     return planned(scales(7))
 
 

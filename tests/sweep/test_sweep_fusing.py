@@ -22,10 +22,10 @@ from sweeping import TINY, ids, perform, planned, scales, table
 
 import gradlab
 from gradlab.config import sweep_from_mapping
-from gradlab.execute import Processes, Serial
 from gradlab.memory import memory_plan
-from gradlab.points import tasks
-from gradlab.sweepresult import SweepResult
+from gradlab.sweeps.execute import Processes, Serial
+from gradlab.sweeps.points import tasks
+from gradlab.sweeps.result import SweepResult
 
 # One experiment alone would give the member's bits trivially; more than one seed and sequence,
 # odd sizes, and a scale at which the linear, relu and float32 networks leave the range of floats.
@@ -66,7 +66,7 @@ def same_bits(one: Any, other: Any) -> None:
 def test_a_fused_point_has_the_bits_of_a_single_run(
     cell: str, dtype: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", most)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", most)
     base = {**SMALL, "cell": CELLS[cell], "dtype": dtype}
     plan = planned({**base, "sweep": {"weight_scale": WILD}})
     assert [len(task.points) for task in plan.tasks] == {1: [1] * 7, 3: [3, 3, 1], 256: [7]}[most]
@@ -142,7 +142,7 @@ def test_a_different_number_of_seeds_is_another_task(tmp_path: Path) -> None:
 
 
 def test_ids_depend_on_the_sweep_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 2)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 2)
     mapping = scales(7)
     first = ids(planned(mapping).tasks)
     assert len(set(first)) == 4
@@ -159,7 +159,7 @@ def test_ids_depend_on_the_sweep_alone(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_id_is_that_of_the_points_and_not_of_their_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 3)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 3)
     every = [p for task in planned(scales(6)).tasks for p in task.points]
     half, whole = tasks(every[:3]), tasks(every)
     assert half[0].id == whole[0].id != whole[1].id
@@ -168,7 +168,7 @@ def test_the_id_is_that_of_the_points_and_not_of_their_number(
 def test_the_table_has_the_same_bytes_whoever_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 2)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 2)
     axes = {"weight_scale": [0.5, 1.0, 1e30], "cell": ["rnn", "linear"]}
     plan = planned({**SMALL, "sweep": axes})
     perform(plan, tmp_path / "serial", Serial())
@@ -180,7 +180,7 @@ def test_the_table_has_the_same_bytes_whoever_computed(
         assert not (tmp_path / "shards" / "table.csv").exists()
         perform(plan, tmp_path / "shards", shard=shard)
     assert table(tmp_path / "shards") == expected
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 256)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 256)
     perform(planned({**SMALL, "sweep": axes}), tmp_path / "fused")
     assert table(tmp_path / "fused") == expected
 
@@ -189,7 +189,7 @@ def test_the_table_has_the_same_bytes_whoever_computed(
 def test_one_experiment_spelled_in_two_ways_keeps_both_rows(
     most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", most)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", most)
     perform(planned({**TINY, "cell": "rnn", "sweep": {"seeds": [2, [0, 1]]}}), tmp_path)
     rows = table(tmp_path).decode().splitlines()[1:]
     assert rows[0].startswith("2,")
@@ -201,7 +201,7 @@ def test_a_point_that_fails_is_a_row_with_its_reason_and_changes_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The third point raises, alone and fused; the others have the bits of single runs."""
-    from gradlab import work
+    from gradlab.sweeps import work
 
     sound = work.run_many
 

@@ -42,11 +42,13 @@ from sweeping import (
     workers_in,
 )
 
-from gradlab import sweepstore
+from gradlab import files as disk
 from gradlab.config import load_sweep
 from gradlab.errors import GradlabError
-from gradlab.sweepjob import Planned, plan
-from gradlab.sweepstore import SweepFolder, TaskFile
+from gradlab.sweeps import store
+from gradlab.sweeps.job import Planned, plan
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile
 
 POINTS = 60
 CONFIG = f"""
@@ -73,7 +75,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def single(config: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     """Its plan, one point a task."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
     return plan(load_sweep(config))
 
 
@@ -162,8 +164,8 @@ def test_killed_while_the_folder_is_begun(
 
         for name in ("mkdir", "unlink", "replace", "chmod"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
-        patch.setattr(sweepstore, "put", counted(sweepstore.put))
-        patch.setattr(sweepstore.shutil, "rmtree", counted(sweepstore.shutil.rmtree))
+        patch.setattr(disk, "put", counted(disk.put))
+        patch.setattr(store.shutil, "rmtree", counted(store.shutil.rmtree))
         with suppress(Killed):
             perform(mine, out, force=force)
     if (

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from sweeping import TINY, environment, perform, planned, start_python
 
-from gradlab import points
 from gradlab.config import sweep
 from gradlab.config.models import Config
-from gradlab.points import Task
-from gradlab.sweepjob import Planned
+from gradlab.sweeps import points
+from gradlab.sweeps.job import Planned
+from gradlab.sweeps.points import Task
 
 CONFIG = """
 cell: rnn

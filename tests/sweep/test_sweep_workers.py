@@ -25,11 +25,11 @@ import pytest
 import sweepjobs
 from sweeping import command, environment, perform, planned, scales, table, wayward
 
-from gradlab import sweepjob
-from gradlab.coordinate import Coordinator
-from gradlab.execute import BLAS_THREADS, Processes, executors
-from gradlab.sweepjob import Planned
-from gradlab.sweepresult import SweepResult
+from gradlab.sweeps import job as sweepjob
+from gradlab.sweeps.coordinate import Coordinator
+from gradlab.sweeps.execute import BLAS_THREADS, Processes, executors
+from gradlab.sweeps.job import Planned
+from gradlab.sweeps.result import SweepResult
 
 Job = Callable[[Any], Any]
 
@@ -37,7 +37,7 @@ Job = Callable[[Any], Any]
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Planned:
     """Eight tasks of one point each."""
-    monkeypatch.setattr("gradlab.points.MOST_POINTS", 1)
+    monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 1)
     return planned(scales(8))
 
 

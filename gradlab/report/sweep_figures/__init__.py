@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from gradlab.files import write_whole
 from gradlab.report import style
 from gradlab.report.sweep_figures import categories, curves, growth_rate, phase_diagram
 from gradlab.report.sweep_figures.grid import AxisValues, Curves, Grid, grid
 from gradlab.report.sweep_table import Row
-from gradlab.sweepstore import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -148,7 +148,7 @@ def test_a_figure_that_cannot_be_written_leaves_nothing_half_done(
         path.write_bytes(data[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gradlab.sweepstore.put", full)
+    monkeypatch.setattr("gradlab.files.put", full)
     with pytest.raises(GradlabError, match=r"cannot write .*growth_rate.png.*no space left"):
         page(tmp_path, real("one number"), draw=True)
     assert list(tmp_path.iterdir()) == []

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from gradlab import __version__
-from gradlab.points import Point, Task
 from gradlab.record import SCHEMA, Record
 from gradlab.runner import run_many
+from gradlab.sweeps.points import Point, Task
 
 
 @dataclass(frozen=True)

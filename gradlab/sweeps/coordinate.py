@@ -14,9 +14,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import dataclass
 
 from gradlab.errors import GradlabError
-from gradlab.execute import Executors
-from gradlab.points import Task
-from gradlab.work import Finished, failure, work
+from gradlab.sweeps.execute import Executors
+from gradlab.sweeps.points import Task
+from gradlab.sweeps.work import Finished, failure, work
 
 LOOK = 5.0  # seconds between looks at an executor that returns nothing
 DEATHS = 2  # workers that a task may kill, alone, before it is blamed

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import json
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gradlab.errors import GradlabError
-from gradlab.record import UNREADABLE, Record
-from gradlab.sweepstore import SweepFolder, TaskFile
+from gradlab.record import Record
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile, places
 
 
 class SweepResult:
@@ -48,7 +45,7 @@ class SweepResult:
         """Point -> the task whose file holds it. Torn files are as if they were not there."""
         where = {}
         for task in sorted(self.folder.done()):
-            for index in _indices(self.folder.task(task)):
+            for index in places(self.folder.task(task)):
                 where[index] = task
         return where
 
@@ -80,19 +77,15 @@ class SweepResult:
         if found[0] not in self._task_of:
             raise GradlabError("this point is not computed yet; gradlab sweep goes on from there")
         file = TaskFile(self.folder.task(self._task_of[found[0]]))
-        return file.record(next(p for p in file.points if p.index == found[0]))
+        return file.record(found[0])
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """The points that were computed without failing, in order, each with its place."""
-        order = sorted(self._task_of)
-        name, file = "", None
-        for index in order:
-            if file is None or self._task_of[index] != name:
-                name = self._task_of[index]
-                file = TaskFile(self.folder.task(name))
-            point = next(p for p in file.points if p.index == index)
-            if not point.failed:
-                yield index, file.record(point)
+        read = lru_cache(maxsize=1)(TaskFile)  # the points of a task follow one another
+        for index in sorted(self._task_of):
+            file = read(self.folder.task(self._task_of[index]))
+            if not file.point(index).failed:
+                yield index, file.record(index)
 
     def _axes_in_words(self) -> str:
         parts = []
@@ -105,13 +98,3 @@ class SweepResult:
     def __repr__(self) -> str:
         axes = ", ".join(f"{', '.join(k)} ({len(v)})" for k, v in self.axes.items())
         return f"<SweepResult {self.folder.path}: {self.done} of {self.size} points over {axes}>"
-
-
-def _indices(path: Path) -> list[int]:
-    """The points of a task file, from its metadata alone."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            metadata = json.loads(str(file["metadata"]))
-        return [int(point["index"]) for point in metadata["points"]]
-    except UNREADABLE:
-        return []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,28 @@ import numpy as np
 
 from gradlab import __version__
 from gradlab.config import Sweep, dump_sweep
-from gradlab.coordinate import Coordinator
 from gradlab.errors import GradlabError
-from gradlab.execute import Executors
-from gradlab.memory import MEMORY
+from gradlab.files import write_whole
 from gradlab.nonlinearity import Array
-from gradlab.points import Task, operations, points, tasks
-from gradlab.provenance import provenance
+from gradlab.provenance import provenance, same_minor
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
 from gradlab.report.sweep_table import Row, table_text
-from gradlab.sweepstore import (
+from gradlab.sweeps.coordinate import Coordinator
+from gradlab.sweeps.execute import Executors
+from gradlab.sweeps.points import Task, points, tasks
+from gradlab.sweeps.store import (
     SweepFolder,
-    TaskFile,
     begin,
     held,
     remove_leftovers,
     set_aside,
     write_task,
-    write_whole,
 )
+from gradlab.sweeps.taskfile import TaskFile
 
 Say = Callable[[str], None]
 Shard = tuple[int, int]  # I of N, from 1
-
-# for forecasts, measured on one core of an x86-64 machine, to a factor of two
-RATE = 3e9  # operations a second and worker
-STEP = 1e-4  # seconds of overhead a step of a task
-POINT = 2e-3  # seconds of overhead a point
-PROGRAM = 100 * 2**20  # bytes of a worker that computes nothing
-SAMPLED = 2000  # points that a forecast looks at
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,6 @@ class Progress:
     before: int = 0
     done: int = 0
     failed: int = 0
-    retries: list[str] = field(default_factory=list)
 
 
 def plan(sweep: Sweep) -> Planned:
@@ -154,7 +146,7 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
 def _tell_version(folder: SweepFolder, say: Say) -> None:
     """Points that another minor version computed are kept, and it is said."""
     there = str(folder.read_description()["gradlab"])
-    if there.split(".")[:2] != __version__.split(".")[:2]:
+    if not same_minor(there, __version__):
         say(
             f"begun with gradlab {there}, this is {__version__}: "
             "what is there is kept; --force starts over"
@@ -215,16 +207,20 @@ def collect(planned: Planned, order: Order, started: datetime) -> None:
 
 
 class Curves:
-    """The per-step curves of a sweep's points, read when a figure asks for one."""
+    """The per-step curves of a sweep's points, read when a figure asks for one.
+
+    The last file is kept: a figure asks for the points of a task one after the other.
+    """
 
     def __init__(self, folder: SweepFolder, planned: Planned) -> None:
-        self.folder = folder
-        self.task_of = {p.index: task.id for task in planned.tasks for p in task.points}
+        self.file_of = {
+            p.index: folder.task(task.id) for task in planned.tasks for p in task.points
+        }
+        self.read = lru_cache(maxsize=1)(TaskFile)
 
     def __call__(self, index: int) -> tuple[Array, Array]:
         """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
-        file = TaskFile(self.folder.task(self.task_of[index]))
-        record = file.record(next(p for p in file.points if p.index == index))
+        record = self.read(self.file_of[index]).record(index)
         return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
 
 
@@ -239,25 +235,4 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         "failed": len(failed),
         "verdicts": dict(sorted(verdicts.items())),
         "outcome": "failed" if failed else "ok",
-    }
-
-
-def forecast(sweep: Sweep, jobs: int) -> dict[str, Any]:
-    """What a sweep would take: tasks, seconds to a factor of two or so, memory of a worker.
-
-    A large sweep is judged by points at regular distances. Raises GradlabError as `plan` does.
-    """
-    wrong = sweep.check()
-    if wrong is not None:
-        raise wrong
-    stride = max(1, sweep.size // SAMPLED)
-    sample = tasks(points(sweep, range(0, sweep.size, stride)))
-    seen = sum(len(task.points) for task in sample)
-    work = sum(operations(p.spec) for task in sample for p in task.points)
-    steps = sum(task.points[0].spec.T for task in sample) * STEP
-    return {
-        "points": sweep.size,
-        "tasks": len(sample) if stride == 1 else round(len(sample) * sweep.size / seen),
-        "seconds": round((work / RATE + steps + seen * POINT) * sweep.size / seen / jobs, 1),
-        "memory_mib_per_worker": round((PROGRAM + 2 * MEMORY) / 2**20),
     }

@@ -201,7 +201,7 @@ def executors(kind: str, jobs: int) -> Executors:
     if kind == "processes":
         return Processes(jobs)
     if kind.startswith("dask://"):
-        from gradlab.cluster import Cluster
+        from gradlab.sweeps.cluster import Cluster
 
         return Cluster(kind.removeprefix("dask://"))
     raise GradlabError(f"unknown executor {kind!r}; known: serial, processes, dask://HOST:PORT")

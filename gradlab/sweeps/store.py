@@ -16,25 +16,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gradlab.errors import GradlabError
-from gradlab.record import SCHEMA, UNREADABLE, Record
-from gradlab.store import put, reason
-
-TEMPORARY = ".tmp-"
+from gradlab.files import TEMPORARY, reason, write_whole
 
 
 @dataclass(frozen=True)
@@ -105,92 +98,12 @@ class SweepFolder:
         return {p.name.removesuffix(".npz") for p in self.tasks.glob("*.npz")}
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One point of a finished task file."""
-
-    index: int
-    identity: str
-    summary: dict[str, Any] | None  # None: it failed
-    failed: str | None
-    row: int  # place of its arrays in the file, or -1
-
-
-class TaskFile:
-    """A finished task's file, opened for reading. Raises GradlabError when torn, foreign or too
-    new.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                self._arrays = {name: file[name] for name in file.files}
-            self.metadata = json.loads(str(self._arrays.pop("metadata")))
-            schema = int(self.metadata["schema"])
-            if self.metadata["task"] != path.name.removesuffix(".npz"):
-                raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
-            self.points = self._stored()
-        except UNREADABLE as error:
-            raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
-        if schema > SCHEMA:
-            raise GradlabError(f"{path} has schema {schema}, this gradlab knows up to {SCHEMA}")
-
-    def _stored(self) -> tuple[Stored, ...]:
-        row, points = 0, []
-        for entry in self.metadata["points"]:
-            failed = entry.get("failed")
-            summary = None if failed else entry["summary"]
-            own = -1 if failed else row
-            points.append(Stored(entry["index"], entry["identity"], summary, failed, own))
-            row += not failed
-        return tuple(points)
-
-    def expect(self, identities: list[str]) -> None:
-        """Raise GradlabError unless the points are these."""
-        if [point.identity for point in self.points] != identities:
-            raise GradlabError(f"{self.path} holds other points than it should")
-
-    def record(self, point: Stored) -> Record:
-        """The record of one of the points; GradlabError when it failed."""
-        if point.failed:
-            raise GradlabError(
-                f"this point failed: {point.failed}",
-            )
-        entry = next(e for e in self.metadata["points"] if e["index"] == point.index)
-        return Record(
-            config=entry["config"],
-            summary=entry["summary"],
-            names=self.metadata["names"],
-            arrays={name: array[point.row] for name, array in self._arrays.items()},
-            identity=point.identity,
-            version=self.metadata["version"],
-        )
-
-
 def write_task(folder: SweepFolder, task: str, data: bytes) -> None:
-    """Put a finished task in its place: aside under a name of its own, flushed, renamed.
+    """Put a finished task in its place.
 
     Raises GradlabError when that fails (disk full): nothing is left under the final name.
     """
     write_whole(folder.task(task), data)
-
-
-def write_whole(path: Path, data: bytes | str) -> None:
-    """A file that is there whole or not at all. Raises GradlabError with exit code 1."""
-    aside: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
-        put(aside, data)
-        aside.chmod(0o644)
-        aside.replace(path)
-    except OSError as error:
-        raise GradlabError(f"cannot write {str(path)!r}: {reason(error)}", exit_code=1) from error
-    finally:
-        if aside is not None:  # renamed already, unless it failed or was interrupted
-            aside.unlink(missing_ok=True)
 
 
 def set_aside(folder: SweepFolder, task: str) -> None:

@@ -1,0 +1,45 @@
+"""Files on disk: flushed, and whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from gradlab.errors import GradlabError
+
+TEMPORARY = ".tmp-"
+
+
+def put(path: Path, content: str | bytes) -> None:
+    """Write a file and flush it to the disk. Raises OSError."""
+    data = content.encode() if isinstance(content, str) else content
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """A file that is there whole or not at all: aside under a name of its own, flushed, renamed.
+
+    Raises GradlabError with exit code 1.
+    """
+    aside: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        os.close(handle)
+        aside = Path(name)
+        put(aside, data)
+        aside.chmod(0o644)
+        aside.replace(path)
+    except OSError as error:
+        raise GradlabError(f"cannot write {str(path)!r}: {reason(error)}", exit_code=1) from error
+    finally:
+        if aside is not None:  # renamed already, unless it failed or was interrupted
+            aside.unlink(missing_ok=True)
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in its words."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,101 @@
+"""The file of a finished task, as `work` makes it: the records of its points, read back."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab.errors import GradlabError
+from gradlab.record import SCHEMA, UNREADABLE, Record
+
+METADATA = "metadata"  # the array with the JSON text
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One point of a finished task file."""
+
+    index: int
+    identity: str
+    summary: dict[str, Any] | None  # None: it failed
+    failed: str | None
+    row: int  # place of its arrays in the file, or -1
+
+
+class TaskFile:
+    """A finished task's file, opened for reading. Raises GradlabError when torn, foreign or too
+    new.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with _opened(path) as file:
+                self.metadata = _metadata(file)
+                self._arrays = {name: file[name] for name in file.files if name != METADATA}
+            schema = int(self.metadata["schema"])
+            if self.metadata["task"] != path.name.removesuffix(".npz"):
+                raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
+            self.points = self._stored()
+            self._places = {point.index: place for place, point in enumerate(self.points)}
+        except UNREADABLE as error:
+            raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
+        if schema > SCHEMA:
+            raise GradlabError(f"{path} has schema {schema}, this gradlab knows up to {SCHEMA}")
+
+    def _stored(self) -> tuple[Stored, ...]:
+        row, points = 0, []
+        for entry in self.metadata["points"]:
+            failed = entry.get("failed")
+            summary = None if failed else entry["summary"]
+            own = -1 if failed else row
+            points.append(Stored(entry["index"], entry["identity"], summary, failed, own))
+            row += not failed
+        return tuple(points)
+
+    def expect(self, identities: list[str]) -> None:
+        """Raise GradlabError unless the points are these."""
+        if [point.identity for point in self.points] != identities:
+            raise GradlabError(f"{self.path} holds other points than it should")
+
+    def point(self, index: int) -> Stored:
+        """The point with this place in the sweep, one of those that are here."""
+        return self.points[self._places[index]]
+
+    def record(self, index: int) -> Record:
+        """The record of the point with this place in the sweep; GradlabError when it failed."""
+        point = self.point(index)
+        if point.failed:
+            raise GradlabError(f"this point failed: {point.failed}")
+        entry = self.metadata["points"][self._places[index]]
+        return Record(
+            config=entry["config"],
+            summary=entry["summary"],
+            names=self.metadata["names"],
+            arrays={name: array[point.row] for name, array in self._arrays.items()},
+            identity=point.identity,
+            version=self.metadata["version"],
+        )
+
+
+def places(path: Path) -> list[int]:
+    """The points of a task's file, from its metadata alone; none when it is torn."""
+    try:
+        with _opened(path) as file:
+            return [int(entry["index"]) for entry in _metadata(file)["points"]]
+    except UNREADABLE:
+        return []
+
+
+def _opened(path: Path) -> Any:
+    return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+
+
+def _metadata(file: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(str(file[METADATA]))
+    return found
