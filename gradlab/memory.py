@@ -26,7 +26,8 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     of s bytes and segments of c bytes a step.
     """
     state, kept = _bytes_per_step(spec.network, spec)
-    if spec.lag_split or spec.truncate is not None:
+    several = len(spec.loss_steps) > 1
+    if several and (spec.lag_split or (spec.truncate and spec.truncate.mode == "sliding")):
         kept *= ALL_TERMS  # local derivatives, and every loss term on its way
     kept += _weights(spec)
     T = spec.steps

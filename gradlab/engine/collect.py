@@ -13,10 +13,10 @@ from gradlab.engine.backward import Block, sweep
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares, share_norms
-from gradlab.engine.lags import sliding
 from gradlab.engine.loss import Loss
 from gradlab.engine.observe import FactorHistogram, PathNorms
 from gradlab.engine.scaled import Scaled, hypot
+from gradlab.engine.sliding import sliding
 from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 

@@ -6,6 +6,7 @@ float range the digits are those of the plain computation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,14 @@ def side_by_side(parts: list[Scaled]) -> Scaled:
     frame = np.max([_frame(p) for p in parts], axis=0)
     frame = np.where(frame == _NONE, 0, frame)
     return Scaled(np.stack([shift(p.mantissa, p.exponent - frame) for p in parts], axis=1), frame)
+
+
+def as_vector(parts: Sequence[Scaled]) -> Scaled:
+    """Arrays (R, ...) one after the other, (R, P), in the frame of each member's largest."""
+    frame = np.max([_frame(p) for p in parts], axis=0)
+    frame = np.where(frame == _NONE, 0, frame)
+    flat = [shift(p.mantissa, p.exponent - frame).reshape(len(frame), -1) for p in parts]
+    return Scaled(np.concatenate(flat, axis=1), frame)
 
 
 def norm(a: Scaled) -> Scaled:

@@ -84,10 +84,13 @@ class SkippedBlock:
         parts = blocks(a, 2 * self.n)
         before = (s_prev, *parts[1:-1:2])
         every = zip(blocks(cot, self.n), parts[::2], before, blocks(x, self.n), strict=True)
+        layers = [self.cell.shares(*each) for each in every]
+        if len(set(self.ends)) == 1:  # one tensor: its terms side by side, as more sequences
+            return tuple(_side_by_side(terms) for terms in zip(*layers, strict=True))
         return tuple(
             share._replace(tensor=f"{share.tensor}{end}")
-            for end, each in zip(self.ends, every, strict=True)
-            for share in self.cell.shares(*each)
+            for end, terms in zip(self.ends, layers, strict=True)
+            for share in terms
         )
 
     def totals(self, p: tuple[Any, ...], loc: Locals, g: Array, cot: Array) -> dict[str, Array]:
@@ -105,3 +108,12 @@ class SkippedBlock:
 
     def _last_plus(self, drives: tuple[Array, ...], skip: Array) -> tuple[Array, ...]:
         return (*drives[:-1], drives[-1] + skip)
+
+
+def _side_by_side(terms: tuple[Share, ...]) -> Share:
+    """The sum of terms that go to the same rows of a tensor."""
+    rights = [term.right for term in terms if term.right is not None]
+    return terms[0]._replace(
+        left=np.concatenate([term.left for term in terms], axis=-1),
+        right=np.concatenate(rights, axis=-1) if rights else None,
+    )

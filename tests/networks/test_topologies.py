@@ -176,6 +176,17 @@ def test_the_split_by_lag_is_the_sum_that_defines_it(name: str) -> None:
     assert found["lag_split_lag"].tolist() == [stride * lag for lag in range(len(G))]
 
 
+@pytest.mark.parametrize("name", shared)
+def test_the_share_of_every_step(name: str) -> None:
+    """All loss terms together, the weights as one step uses them."""
+    found, model = record(name), unrolled(name)
+    tensors = [tensor for layer in model.spec.weights for tensor in layer]
+    G = {tensor: model.terms_by_step(tensor).sum(axis=0) for tensor in tensors}
+    for k in range(model.spec.steps):
+        whole = norm([norm(each[k]) for each in G.values()])
+        np.testing.assert_allclose(found["weight_grad_norm"][0, k + 1], whole, **CLOSE)
+
+
 def by_lag(model: Unrolled, tensors: list[str], keep: Any = lambda t, k: True) -> list[Any]:
     """A_tau, all tensors in a row; keep says which (t, k) count. Weights of an encoder and those of
     a decoder are different ones, so steps of the two do not add up."""
