@@ -256,6 +256,7 @@ def _factor(arrays: Arrays) -> dict[str, Any] | None:
     edge = round(NEAR * len(counts))
     low, high = counts[:edge].sum() / counts.sum(), counts[-edge:].sum() / counts.sum()
     return {
+        "within": NEAR,
         "near_zero": float(low),
         "near_one": float(high),
         "between": float(1 - low - high),

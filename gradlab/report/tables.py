@@ -170,8 +170,8 @@ def _more_numbers(record: Record) -> list[tuple[str, str]]:
     factor = summary.get("factor")
     if factor:
         rows += [
-            ("factors tanh'(v) f below 0.05", _share(factor["near_zero"])),
-            ("factors tanh'(v) f above 0.95", _share(factor["near_one"])),
+            (f"factors tanh'(v) f below {factor['within']:g}", _share(factor["near_zero"])),
+            (f"factors tanh'(v) f above {1 - factor['within']:g}", _share(factor["near_one"])),
             ("factors tanh'(v) f between", _share(factor["between"])),
             ("the claim that they are basically 0 or 1", factor["claim"]),
         ]

@@ -3,7 +3,7 @@
 Of the simplified LSTM s_t = tanh(f s_{t-1} + i x_t) a step multiplies the gradient of each unit by
 tanh'(v) f, which lies between 0 and 1. The steps of the curve show how these factors are
 distributed, over all units, sequences and steps: the median over the seeds, and their spread.
-Shaded are the factors near 0 (below 0.05) and near 1 (above 0.95), with their shares. A factor near
+Shaded are the factors near 0 (below 0.1) and near 1 (above 0.9), with their shares. A factor near
 1 keeps the gradient of a unit, one near 0 blocks it; with factors between it fades within a few
 steps.
 """
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ARRAY = "factor_histogram"
-NEAR = 0.05
 ROOM = 1.14  # of the highest bar: for the shares above it
 
 
@@ -45,7 +44,8 @@ def draw(ax: Axes, record: Record) -> None:
     low, high = np.quantile(shares, (tail, 1 - tail), axis=0, method="inverted_cdf")
     spread = "5 to 95 %" if tail else "min to max"
     ends = f", {spread}" if len(shares) > 1 else ""
-    for first, last in ((0, NEAR), (1 - NEAR, 1)):
+    near = record.summary["factor"]["within"]
+    for first, last in ((0, near), (1 - near, 1)):
         ax.axvspan(first, last, color=style.HIGHLIGHT, zorder=0, linewidth=0)
     label = f"share of the factors: {members(len(shares))}{ends}"
     ax.stairs(

@@ -183,9 +183,10 @@ def factors(spread: float) -> Change:
         z = np.random.default_rng(2).standard_normal((R, 4000)) * spread
         values = 1 / (1 + np.exp(-z))
         histogram = np.stack([np.histogram(row, 50, (0, 1))[0] for row in values])
-        near_zero, near_one = float((values < 0.05).mean()), float((values > 0.95).mean())
+        near_zero, near_one = float((values < 0.1).mean()), float((values > 0.9).mean())
         between = 1 - near_zero - near_one
         summary = {
+            "within": 0.1,
             "near_zero": near_zero,
             "near_one": near_one,
             "between": between,
