@@ -9,6 +9,8 @@ from typing import Any
 from gradlab.record import Record
 from gradlab.report import lags, network
 
+MOST = 0.8  # of the steps: more are no stretch at the end
+
 
 def headline(record: Record) -> str:
     """The verdict with its rate, in one sentence; of which direction, where there are two."""
@@ -146,7 +148,10 @@ def findings(record: Record) -> list[str]:
     horizon = lags.horizon(record)
     if horizon is not None:
         last = f"last {horizon} steps" if horizon > 1 else "last step"
-        lines.append(f"memory: 95 % of {of} comes from the {last}")
+        told = f"95 % of {of} comes from the {last}"
+        if horizon > MOST * travelled(record):
+            told = f"it takes {horizon} of {travelled(record)} steps to make 95 % of {of}"
+        lines.append(f"memory: {told}")
     cut = summary.get("truncation")
     if cut is not None and cut["lost"] is not None:
         what = f"truncation ({cut['mode']}, {cut['steps']} steps): loses {share(cut['lost'])}"
