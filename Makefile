@@ -41,6 +41,8 @@ pictures: examples
 	for name in rnn_exploding lstm trained_lstm; do \
 	  cp results/$$name/gradient_norms.png docs/images/$$name.png; done
 	cp results/rnn_exploding/singular_values.png docs/images/
+	cp results/layers/layer_heatmap.png docs/images/layers.png
+	cp results/truncated/lag_split.png docs/images/
 	cp results/phase_diagram/phase_diagram.png docs/images/
 	cp results/cells_sweep/growth_rate.png docs/images/cells_sweep.png
 	cp results/init_sweep/phase_diagram.png docs/images/init_sweep.png

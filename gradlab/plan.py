@@ -246,6 +246,9 @@ def _fits(config: Config, H: int, I: int) -> None:
         )
     if config.init.file is not None and shape != Topology(residual=shape.residual):
         raise at(("init", "file"), "holds one layer's weights; with this network they are drawn")
+    if shape.block and config.truncate and config.truncate.steps % shape.block:
+        why = f"truncate.steps is {config.truncate.steps}, which is no multiple of block"
+        raise at(("truncate", "steps"), f"{why}, {shape.block}")
     sliding = config.truncate is not None and config.truncate.mode == "sliding"
     if sliding and config.clip is not None and config.clip.by == "step_norm":
         why = "sliding cannot be combined with a clip by step_norm; use mode: chunked"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from gradlab.record import Record
 from gradlab.report import lags, network
+
+MOST = 0.8  # of the steps: more are no stretch at the end
 
 
 def headline(record: Record) -> str:
@@ -49,7 +50,7 @@ def reasons(record: Record) -> list[str]:
     summary = record.summary
     lines = []
     if summary["sigma_max"] is not None:
-        lines.append(_weights(summary))
+        lines.append(_weights(record))
     lines.append(_factors(record))
     textbook = summary["theory"].get("textbook")
     if textbook is not None:
@@ -57,26 +58,26 @@ def reasons(record: Record) -> list[str]:
     return [line for line in lines if line]
 
 
-def _weights(summary: dict[str, Any]) -> str:
-    if summary["sigma_max"] is None:
-        return ""
-    sigma = plain(summary["sigma_max"])
-    text = f"W_hh: sigma_max {sigma}"
+def _weights(record: Record) -> str:
+    summary = record.summary
+    text = f"W_hh: sigma_max {plain(summary['sigma_max'])}"
     if summary["spectral_radius"] is not None:
         text += f", spectral radius {plain(summary['spectral_radius'])}"
-    by_gate = summary["sigma_max_by_gate"]
-    if len(by_gate) > 1:
-        text += f" (the largest of {_blocks(by_gate)})"
-    return text + "."
+    several = largest_of(record)
+    return text + (f" (the largest of {several})." if several else ".")
 
 
-def _blocks(by_gate: Iterable[str]) -> str:
-    """The gates i, f, g, o; with how many times they are there: in layers, or in two phases."""
-    names = list(by_gate)
+def largest_of(record: Record) -> str:
+    """Of which blocks sigma_max is the largest: of gates, of sets of weights; '' for one matrix."""
+    names = list(record.summary["sigma_max_by_gate"])
     gates = list(dict.fromkeys(_bare(name) for name in names))
-    sets = len(names) // len(gates)
-    told = f"the gates {', '.join(gates)}" if len(gates) > 1 else "the matrices"
-    return told if sets == 1 else f"{told} of {sets} sets of weights"
+    told = f"the gates {', '.join(gates)}" if len(gates) > 1 else ""
+    if not network.tied(record):
+        return f"{told} of all layers" if told else "all layers"
+    sets = len(names) // max(len(gates), 1)
+    if sets <= 1:
+        return told
+    return f"{told} of {sets} sets of weights" if told else f"{sets} matrices"
 
 
 def _bare(name: str) -> str:
@@ -147,7 +148,10 @@ def findings(record: Record) -> list[str]:
     horizon = lags.horizon(record)
     if horizon is not None:
         last = f"last {horizon} steps" if horizon > 1 else "last step"
-        lines.append(f"memory: 95 % of {of} comes from the {last}")
+        told = f"95 % of {of} comes from the {last}"
+        if horizon > MOST * travelled(record):
+            told = f"it takes {horizon} of {travelled(record)} steps to make 95 % of {of}"
+        lines.append(f"memory: {told}")
     cut = summary.get("truncation")
     if cut is not None and cut["lost"] is not None:
         what = f"truncation ({cut['mode']}, {cut['steps']} steps): loses {share(cut['lost'])}"

@@ -4,7 +4,8 @@ Claims:
 - every command is in the README, and every command that is in the README exists;
 - every key of a config is in the README; every kind of cell, weights and inputs is named there;
 - every file that a page links to is there;
-- every config in configs/ opens with its question, is named somewhere a user looks, and is valid;
+- every figure is named there;
+- every config in configs/ opens with its question, is in the table of questions, and is valid;
 - the table of layers in CONTRIBUTING names modules that exist, and all of them; a folder is
   named as a whole, or by its modules.
 """
@@ -22,6 +23,7 @@ from gradlab.cli import COMMANDS
 from gradlab.config import Config, load, load_sweep
 from gradlab.initial import INITS
 from gradlab.inputs import INPUTS
+from gradlab.report.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,11 +53,27 @@ def test_every_kind_is_in_the_readme(kind: str) -> None:
     assert re.search(rf"\b{kind}\b", README)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "VISION.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "VISION.md", "configs/README.md"]
+PAGES += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text, folder = (ROOT / page).read_text(encoding="utf-8"), (ROOT / page).parent
     links = re.findall(r"\]\(([^)\s]+)\)", text)
-    assert all(link.startswith("http") or (ROOT / link).exists() for link in links), links
+    assert all(link.startswith("http") or (folder / link).exists() for link in links), links
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_is_in_the_table_of_questions(path: Path) -> None:
+    table = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in table.splitlines() if f"[{path.stem}]({path.name})" in line]
+    assert ("sweep" in row) >= ("sweep" in yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_in_the_readme(figure: str) -> None:
+    assert f"`{figure}.png`" in README
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -20,7 +20,7 @@ from gradlab.record import Record
 from gradlab.report import network, style
 from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
-from gradlab.report.words import plain
+from gradlab.report.words import largest_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +115,8 @@ def _lines(ax: Axes, record: Record) -> None:
         label = f"the gradient: factor {plain(math.exp(rate['mean']))} per {network.unit(record)}"
         ax.axhline(rate["mean"] / LN10, label=label, color=colour, zorder=4, **style.FIT)
     if sigma:
-        gates = len(record.summary["sigma_max_by_gate"])
-        which = ", largest gate" if gates > 1 else ""
+        several = largest_of(record)
+        which = f", of {several}" if several else ""
         label = f"largest of W_hh{which}: {plain(sigma)}"
         ax.axhline(math.log10(sigma), label=label, **style.THEORY)
 

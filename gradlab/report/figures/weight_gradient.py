@@ -6,7 +6,8 @@ of these norms, counted from whichever end needs fewer steps: a network whose gr
 learns from the last few steps only. (Norms of parts do not add up to the norm of the whole: what is
 counted is the sum of norms, not the norm of the sum.) For a cell without a recurrent matrix it is
 W_ih. Of a net with its own weights at every step, t is the layer, and the norms are those of the
-layers' own gradients: the title says which layers learn.
+layers' own gradients: the title says which layers learn more than the others; whether any learns at
+all, the axis says: where the states vanish on their way, so do all these gradients.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def title(record: Record) -> str:
     count = f" {stretch.steps}" if stretch.steps > 1 else ""
     some = stretch.steps <= ALL * reached
     if not network.tied(record):
-        return f"Only the {end}{count} of {reached} layers learn" if some else "All layers learn"
+        few = f"Only the {end}{count} of {reached} layers learn"
+        return few if some else "The gradients of all layers are of a like size"
     which = f"the {end}{count} of {reached} steps" if some else "all steps"
     if network.bidirectional(record):
         return f"Forward direction learns from {which}"

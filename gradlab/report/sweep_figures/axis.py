@@ -12,6 +12,7 @@ from gradlab.config.axes import word
 from gradlab.nonlinearity import Array
 
 LONG = 30  # characters of a value that are shown
+TOGETHER = 60  # characters of keys that vary together, with their values
 WIDE = 4.0  # last over first, from which numbers may be spaced logarithmically
 SYMBOLS = {
     "weight_scale": "weight_scale g",
@@ -51,7 +52,12 @@ class Axis:
         return f"{label[:-1]}, log scale)" if label.endswith(")") else f"{label} (log scale)"
 
     def at(self, k: int) -> str:
-        """The text "cell=rnn"."""
+        """The text "cell=rnn"; keys that vary together each with their value, if it is short."""
+        if len(self.keys) > 1 and self.positions is None:
+            pairs = zip(self.keys, self.given[k], strict=True)
+            text = ", ".join(f"{key}={value}" for key, value in pairs)
+            if len(text) <= TOGETHER:
+                return text
         return f"{self.name}={self.texts[k]}"
 
     def number(self, position: float) -> float:

@@ -240,7 +240,8 @@ def test_words_say_layer_direction_and_weights_where_that_is_what_they_are() -> 
     assert gradient_norms.title(deep).endswith("layers")
     assert weight_gradient.title(deep).startswith("Only the last ")
     assert weight_gradient.title(deep).endswith(" of 30 layers learn")
-    assert weight_gradient.title(record("deep net that learns")) == "All layers learn"
+    alike = "The gradients of all layers are of a like size"
+    assert weight_gradient.title(record("deep net that learns")) == alike
     assert gradient_norms.title(record("both directions")).startswith("forward direction, ")
     assert weight_gradient.title(record("both directions")).startswith("Forward direction ")
     assert "W_ih" in drawn("weight_gradient", "no recurrent matrix")[1].get_ylabel()
