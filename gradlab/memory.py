@@ -15,7 +15,7 @@ from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.spec import Spec
 
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
-ALL_TERMS = 3
+ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
 
@@ -26,12 +26,15 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     of s bytes and segments of c bytes a step.
     """
     state, kept = _bytes_per_step(spec.network, spec)
-    several = len(spec.loss_steps) > 1
-    if several and (spec.lag_split or (spec.truncate and spec.truncate.mode == "sliding")):
-        kept *= ALL_TERMS  # local derivatives, and every loss term on its way
+    sliding = spec.truncate is not None and spec.truncate.mode == "sliding"
+    side_by_side = len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
+    if side_by_side:
+        kept *= ALL_TERMS
     kept += _weights(spec)
     T = spec.steps
     fitting = MEMORY // (kept * T)
+    if side_by_side:  # they need the whole trajectory: checkpoints would spare nothing
+        return _between(fitting, members), None
     if spec.checkpoint == "none":
         return _between(fitting, members), None
     if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.cells import FILE, find
-from gradlab.config import Config
+from gradlab.config import Config, settings, validated
 from gradlab.errors import GradlabError, at
 from gradlab.given import sequences, state
 from gradlab.initial import Drawn, Loaded
@@ -39,6 +41,7 @@ def settle(config: Config) -> tuple[Config, Spec]:
     cell = find(config.cell.type)
     init, config = _init(config)
     sequences, config = _sequences(config)
+    config = _again(config) if config.init.file or sequences is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
     _fits(config, H, I)
@@ -77,7 +80,7 @@ def settle(config: Config) -> tuple[Config, Spec]:
         values=keep if config.spectrum.step else 0,
         sequences=config.spectrum.sequences,
         seeds=config.members,
-        rows=np.unique(np.append(np.arange(T // n, -1, -max(every // n, 1)), 0)),
+        rows=_rows(T // n, max(every // n, 1), entries, config.bidirectional),
         dtype=np.dtype(config.dtype),
         generator=config.generator,
         config=described,
@@ -202,6 +205,20 @@ def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int,
     return tuple(sorted(t // stride for t in ([T] if isinstance(steps, str) else steps)))
 
 
+def _rows(steps: int, every: int, entries: tuple[int, ...], both: bool) -> NDArray[np.int64]:
+    """The recorded steps: every n-th, the first, the last, and where the gradient sets out."""
+    ends = {0, entries[-1]} | ({steps + 1 - entries[0]} if both else set())
+    return np.array(sorted({*range(steps, -1, -every), *ends}), np.int64)
+
+
+def _again(config: Config) -> Config:
+    """Sizes that came from a file, held against the rest of the config."""
+    found = validated(settings(config), os.getcwd())
+    if isinstance(found, Config):
+        return found
+    raise GradlabError(*found)
+
+
 def _topology(config: Config) -> Topology:
     phases = config.encoder_decoder
     return Topology(
@@ -239,6 +256,8 @@ def _fits(config: Config, H: int, I: int) -> None:
         raise
     except ValueError as error:
         raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
+    if shape.layers > 1 and config.cell.type.endswith(FILE) and H != I:
+        raise at(("input_size",), "layers of an own cell need inputs as wide as hidden_size")
     if shape.block and cell.max_slope(options) is None:
         raise at(
             ("block",),

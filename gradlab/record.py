@@ -144,13 +144,13 @@ class Record:
         """(R, layers, N): norms of each layer; what is of the whole stack stands in every row."""
         layers = self.config["layers"]
         columns = {name: a[:, None] for name, a in self._index(self["t"]).items()}
-        columns["layer"] = np.arange(layers)[None, :, None]
+        columns["layer"] = np.arange(1, layers + 1)[None, :, None]
         whole = {name: a[:, None] for name, a in self._of_steps("").items()}
         own = {name: self[f"layer_{name}"].swapaxes(1, 2) for name in whole if self._layered(name)}
         flat = self["gate_saturation"]
         split = flat.reshape(*flat.shape[:2], layers, flat.shape[2] // layers)
         own["saturation"] = _mean(split).swapaxes(1, 2)
-        return columns | {n: a for n, a in whole.items() if "_total" not in n} | own
+        return columns | {n: a for n, a in whole.items() if "h_total" not in n} | own
 
     def _layered(self, name: str) -> bool:
         return f"layer_{name}" in self.arrays

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab import __version__
 from gradlab.analysis.growth import slopes
@@ -103,7 +104,7 @@ def _rates(arrays: Mapping[str, Array], t: Array, facts: Facts) -> dict[str, Arr
 def _facts(spec: Spec, names: dict[str, list[str]], entries: tuple[int, ...]) -> Facts:
     cell, stride, cut = spec.network, spec.topology.stride, spec.truncate
     return Facts(
-        first=_reached(spec) * stride,
+        reached=_reached(spec, entries),
         last=max(entries) * stride,
         entries=len(entries),
         parts=tuple(names["recurrent"]),
@@ -115,15 +116,19 @@ def _facts(spec: Spec, names: dict[str, list[str]], entries: tuple[int, ...]) ->
     )
 
 
-def _reached(spec: Spec) -> int:
-    """The first step of the network that a gradient reaches. Where several terms enter, a cut of
-    one is not the end of all.
-    """
-    if spec.truncate is None or len(spec.loss_steps) > 1:
-        return 0
-    (last,), (k, mode) = spec.loss_steps, spec.truncate
-    cut = last - k if mode == "sliding" else (last - 1) // k * k
-    return cut + 1 if cut > 0 else 0
+def _reached(spec: Spec, entries: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which steps of the sequence, 0 .. T, the gradient of any loss term reaches."""
+    found = np.zeros(spec.T + 1, bool)
+    stride, cut = spec.topology.stride, spec.truncate
+    if cut is None:
+        found[: max(entries) * stride + 1] = True
+        return found
+    for last in entries:
+        chunk = (last - 1) // cut.steps * cut.steps
+        border = last - cut.steps if cut.mode == "sliding" else chunk
+        first = border + 1 if border > 0 else 0  # the state at the border is detached
+        found[first * stride : last * stride + 1 : stride] = True
+    return found
 
 
 def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:

@@ -99,7 +99,7 @@ class Spec:
         return (
             (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
             (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
-            (self.loss, self.loss_steps, self.values, self.sequences, tuple(self.rows)),
+            (self.loss, tuple(self.entries.items()), self.values, self.sequences, tuple(self.rows)),
             (self.dtype.name, self.checkpoint, self.tensors),
             self.clip is not None and self.clip[1] == "step_norm",
         )

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rename",
         "provenance",
         "gradcheck",
+        "critical",
         "sweeps.execute",
         "sweeps.cluster",
         "sweeps.coordinate",

@@ -106,6 +106,8 @@ def crossing(curve: Array, lag: NDArray[np.int64], change: float) -> float | Non
     Interpolated between recorded steps; None where it is not reached.
     """
     order = np.argsort(lag)
+    if not np.isfinite(curve[order[0]]):
+        return None
     lags, moved = lag[order], curve[order] - curve[order[0]]
     reached = moved <= change if change < 0 else moved >= change
     if not reached.any():

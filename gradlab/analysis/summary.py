@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.analysis.growth import Spread, crossing, mean_curve, spread
 from gradlab.analysis.theory import Textbook, textbook
 from gradlab.analysis.verdict import Caveat, Outcome, Verdict, judge
 from gradlab.nonlinearity import Array
 
+BEYOND = "the loss is beyond float range"
 HUNDREDFOLD = 2.0  # in log10: the horizon is where 1 % is left, or 100 times as much
 
 NEAR = 0.1  # a factor is near 0 or 1 within this distance
@@ -30,8 +32,8 @@ Arrays = Mapping[str, Array]
 class Facts:
     """What the summary needs to know of the experiment beside its arrays."""
 
-    first: int  # the first step that it reaches: 0, or where it is cut
-    last: int  # the last step where the gradient enters
+    reached: NDArray[np.bool_]  # which of the steps 0 .. T the gradient reaches
+    last: int  # the last step where it enters
     entries: int  # at how many steps it enters
     parts: tuple[str, ...]  # gates of which the recurrent matrix consists
     readings: tuple[str, ...]  # gates and activations that were read
@@ -42,12 +44,12 @@ class Facts:
 
     def travelled(self, t: Array) -> Array:
         """Which of the steps t the gradient reaches."""
-        return (t >= self.first) & (t <= self.last)
+        return np.asarray(self.reached[t])
 
     @property
     def distance(self) -> int:
         """How many steps it travels."""
-        return max(self.last - self.first, 1)
+        return max(int(np.count_nonzero(self.reached)) - 1, 1)
 
 
 def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "outcome": (Outcome.OK if alive.all() else Outcome.OVERFLOW).value,
         "overflow_step": None if alive.all() else int(arrays["overflow_step"][~alive].min()),
         "caveats": [c.value for c in _caveats(arrays, facts, Verdict(told["verdict"]), theory)],
-        "reasons": _reasons(arrays, bool(np.isneginf(arrays["growth_rate"]).any())),
+        "reasons": _reasons(arrays, facts),
     }
 
 
@@ -91,8 +93,10 @@ def course(arrays: Arrays, facts: Facts) -> dict[str, Any]:
     lag = facts.last - arrays["t"][travelled]
     zero = bool(np.isneginf(arrays["growth_rate"]).any())
     rate = _rate(arrays, curves.shape[1])
-    verdict = _verdict(rate, zero, facts.distance)
     curve = mean_curve(curves[alive])
+    verdict = _verdict(rate, zero, facts.distance)
+    if _silent(arrays, facts):
+        verdict = Verdict.UNDECIDED
     shown = None if zero else rate
     steps = math.log(2) / abs(shown.mean) if shown and shown.mean else None
     return {
@@ -101,6 +105,7 @@ def course(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "half_life": steps if verdict is Verdict.VANISHING else None,
         "doubling_time": steps if verdict is Verdict.EXPLODING else None,
         "horizon": _horizon(curve, lag),
+        "distance": facts.distance,
         "log10_remaining": _number(curve[0] - curve[-1]) if np.isfinite(curve[-1]) else None,
     }
 
@@ -120,8 +125,17 @@ def _verdict(rate: Spread | None, zero: bool, T: int) -> Verdict:
     return Verdict.UNDECIDED if zero and verdict is not Verdict.VANISHING else verdict
 
 
-def _reasons(arrays: Arrays, zero: bool) -> dict[str, str]:
-    if zero:
+def _reasons(arrays: Arrays, facts: Facts) -> dict[str, str]:
+    found = {} if np.isfinite(arrays.get("loss", np.zeros(1))).any() else {"loss": BEYOND}
+    return found | _reasons_of_rate(arrays, facts)
+
+
+def _reasons_of_rate(arrays: Arrays, facts: Facts) -> dict[str, str]:
+    if _silent(arrays, facts):
+        return {"growth_rate": "no gradient enters: dL/dh is zero where the loss is"}
+    if facts.truncate is not None and np.count_nonzero(facts.travelled(arrays["t"])) < 2:
+        return {"growth_rate": "the gradient is cut before it reaches a second recorded step"}
+    if np.isneginf(arrays["growth_rate"]).any():
         return {
             "growth_rate": "the gradient of at least one seed is exactly zero from some step on"
         }
@@ -141,7 +155,8 @@ def _caveats(
     radius = _largest(arrays, "weight_spectral_radius")
     applies = {
         Caveat.OVERFLOW: bool(arrays["overflow_step"].any()),
-        Caveat.EXACT_ZERO: bool(np.isneginf(arrays["growth_rate"]).any()),
+        Caveat.EXACT_ZERO: bool(np.isneginf(arrays["growth_rate"]).any())
+        and not _silent(arrays, facts),
         Caveat.RULE_OF_THUMB: vanishing
         and theory is not None
         and theory.necessary_for_exploding > 0,
@@ -156,6 +171,12 @@ def _caveats(
         Caveat.MEAN_AND_MEDIAN: _skewed(curves),
     }
     return [caveat for caveat, holds in applies.items() if holds]
+
+
+def _silent(arrays: Arrays, facts: Facts) -> bool:
+    """Whether some seed has no gradient even where it should enter."""
+    alive, at = arrays["overflow_step"] == 0, arrays["t"] == facts.last
+    return bool(np.isneginf(arrays["log10_grad_norm_h"][alive][:, at]).any())
 
 
 def _skewed(curves: Array) -> bool:

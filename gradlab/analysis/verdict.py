@@ -50,7 +50,7 @@ class Caveat(Enum):
     )
     EXACT_ZERO = (
         "The gradient of at least one seed is exactly zero from some step on "
-        "(all its units inactive): no rate describes that."
+        "(inactive units, or weights of zero): no rate describes that."
     )
     SEVERAL_STEPS = (
         "The gradient enters at several steps, so the curve is a sum: its slope is not "

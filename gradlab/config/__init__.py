@@ -8,8 +8,8 @@ the keys that may be swept.
 
 from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
-from gradlab.config.dump import dump
-from gradlab.config.loading import Loaded, default_name, from_mapping, load
+from gradlab.config.dump import dump, settings
+from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config
 from gradlab.config.source import Source
 from gradlab.config.sweep import MAX_POINTS, Sweep, load_sweep, sweep_from_mapping
@@ -29,6 +29,8 @@ __all__ = [
     "load",
     "load_sweep",
     "schema",
+    "settings",
     "starter",
     "sweep_from_mapping",
+    "validated",
 ]

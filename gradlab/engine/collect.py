@@ -146,7 +146,7 @@ def _empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int)
     names = (*cell.STATE, *_totals(trajectory, block, slice(0, 1)))
     readings = tuple(cell.readings(block.local))
 
-    layered = cell.STATE if wanted.layers > 1 else ()
+    layered = [n for n in names if n != "h_total"] if wanted.layers > 1 else []
 
     def missing(*shape: int) -> Array:
         return np.full((N, R, *shape), np.nan)
@@ -186,10 +186,7 @@ def _record(
         _put(out.norms[name], at, Scaled(parts[..., index], delta.exponent))
     out.clip_scale[at] = block.clip_scale[k]
     if k[0] == 0:  # no step leads to s_0: what completes an adjoint is not there
-        for index, part in enumerate(out.layer_norms):
-            own = _norms(delta.mantissa[:1], len(trajectory.cell.STATE) * wanted.layers)
-            layers = slice(index * wanted.layers, (index + 1) * wanted.layers)
-            _put(out.layer_norms[part], slice(0, 1), _framed(own[..., layers], delta.exponent[:1]))
+        _record_layers(trajectory, wanted, _part(delta, slice(0, 1)), {}, slice(0, 1), out)
         at, k = slice(low + 1, high), k[1:]
         delta = Scaled(delta.mantissa[1:], delta.exponent[1:])
     if len(k):
@@ -214,11 +211,11 @@ def _record_steps(
     cell, frame = trajectory.cell, block.cotangents.exponent
     exponent = block.delta.exponent[1:][k]
     local = type(block.local)(*(f[k] for f in block.local))
-    for name, total in _totals(trajectory, block, k).items():
+    totals = _totals(trajectory, block, k)
+    for name, total in totals.items():
         _put(out.norms[name], at, Scaled(_norms(total, 1)[..., 0], exponent))
-        part = name.removesuffix("_total")
-        if part in out.layer_norms:
-            _put(out.layer_norms[part], at, _framed(_norms(total, wanted.layers), exponent))
+    delta = Scaled(block.delta.mantissa[1:][k], exponent)
+    _record_layers(trajectory, wanted, delta, totals, at, out)
     each = [share_norms(shares, tensors, frame, k) for tensors in wanted.weights]
     _put(out.weight_norm, at, each[0] if len(each) == 1 else _all_layers(each))
     if out.layer_weight_norm is not None:
@@ -234,6 +231,29 @@ def _record_steps(
             out.step_singular_values[row] = step_singular_values(
                 cell, p, type(local)(*fields), out.step_singular_values.shape[2]
             )
+
+
+def _record_layers(
+    trajectory: Trajectory,
+    wanted: Wanted,
+    delta: Scaled,
+    totals: dict[str, Array],
+    at: slice,
+    out: Gradients,
+) -> None:
+    """Norms of each layer's h with every path, of its other parts as adjoints and completed."""
+    layers, state = wanted.layers, trajectory.cell.STATE
+    own = _norms(delta.mantissa, len(state) * layers)
+    parts = {name: own[..., i * layers : (i + 1) * layers] for i, name in enumerate(state)}
+    completed = {name: _norms(total, layers) for name, total in totals.items()}
+    for name, target in out.layer_norms.items():
+        complete = completed.get("h_total" if name == "h" else name)
+        plain = parts[name.removesuffix("_total")]
+        _put(target, at, _framed(plain if complete is None else complete, delta.exponent))
+
+
+def _part(a: Scaled, k: slice) -> Scaled:
+    return Scaled(a.mantissa[k], a.exponent[k])
 
 
 def _all_layers(each: list[Scaled]) -> Scaled:

@@ -112,14 +112,15 @@ def _summed(left: Array, right: Array | None) -> Array:
     bias.
     """
     if right is None:
-        return _columns(left).sum(axis=-1)
+        return np.stack([np.ascontiguousarray(own).sum(axis=-1) for own in _columns(left)])
     return _columns(left) @ _columns(right).swapaxes(-1, -2)
 
 
 def _columns(a: Array) -> Array:
     """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B)."""
     n, R, rows, B = a.shape
-    return a.transpose(1, 2, 0, 3).reshape(R, rows, n * B)
+    # copied also where R = 1, whose odd strides would take another way through the product
+    return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, n * B)
 
 
 def _term(left: Array, right: Array | None, frame: Exponents) -> Scaled:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.draws import Streams
-from gradlab.engine.scaled import Scaled
+from gradlab.engine.scaled import Scaled, renormalize
 from gradlab.nonlinearity import Array
 
 UPSTREAM = ("ones", "normal", "unit")
@@ -47,7 +47,7 @@ def mse(z: Array, y: Array) -> Found:
     """Mean of squares; y (m, R, O, B)."""
     m, _, O, B = z.shape
     error = z - y
-    return Found((error * error).mean(axis=(0, 2, 3)), error * (2 / (m * O * B)))
+    return Found(_of_members(error * error) / (m * O * B), error * (2 / (m * O * B)))
 
 
 def cross_entropy(z: Array, y: Array) -> Found:
@@ -55,8 +55,13 @@ def cross_entropy(z: Array, y: Array) -> Found:
     m, _, _, B = z.shape
     shifted = z - z.max(axis=-2, keepdims=True)
     total = np.exp(shifted).sum(axis=-2, keepdims=True)
-    value = -((shifted - np.log(total)) * y).sum(axis=-2).mean(axis=(0, 2))
+    value = -_of_members((shifted - np.log(total)) * y) / (m * B)
     return Found(value, (np.exp(shifted) / total - y) / np.asarray(m * B, z.dtype))
+
+
+def _of_members(a: Array) -> Array:
+    """Sum of (m, R, O, B) for each member, its numbers side by side: the same bits for any R."""
+    return np.stack([np.ascontiguousarray(own).sum() for own in a.swapaxes(0, 1)])
 
 
 OUTPUT_LOSSES: dict[str, Callable[[Array, Array], Found]] = {
@@ -78,14 +83,25 @@ def read_out(loss: str, h: Array, V: Array, c: Array, y: Array) -> Read:
     """The loss of outputs V h + c at its m steps: h (m, R, H, B), V (R, O, H), c (R, O)."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         value, dz = OUTPUT_LOSSES[loss](V @ h + c[..., None], y)
-        dV = (dz @ h.swapaxes(-1, -2)).sum(axis=0)
         dh = V.swapaxes(-1, -2) @ dz
-    plain = np.zeros(len(V), np.int64)
-    gradients = {
-        "weight_out": Scaled(dV, plain),
-        "bias_out": Scaled(dz.sum(axis=(0, -1)), plain.copy()),
-    }
+        gradients = _output_gradients(dz, h)
     return Read(value, dh, gradients)
+
+
+def _output_gradients(dz: Array, h: Array) -> dict[str, Scaled]:
+    """dL/dV and dL/dc: sums over steps and sequences; states may be near the end of float range."""
+    left, e = renormalize(_side_by_side(dz), np.zeros(dz.shape[1], np.int64))
+    right, f = renormalize(_side_by_side(h), np.zeros(dz.shape[1], np.int64))
+    return {
+        "weight_out": Scaled(left @ right.swapaxes(-1, -2), e + f),
+        "bias_out": Scaled((left @ np.ones((left.shape[-1], 1), left.dtype))[..., 0], e),
+    }
+
+
+def _side_by_side(a: Array) -> Array:
+    """(m, R, rows, B) with steps and sequences as columns: (R, rows, m B)."""
+    m, R, rows, B = a.shape
+    return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, m * B)
 
 
 class Loss(Protocol):

@@ -91,8 +91,10 @@ def hypot(parts: list[Scaled]) -> Scaled:
     """sqrt of the sum of squares of several norms (R,)."""
     frame = np.max([_frame(p) + np.frexp(p.mantissa)[1] for p in parts], axis=0)
     frame = np.where(frame < _NONE // 2, 0, frame)
-    squares = [shift(p.mantissa, p.exponent - frame) ** 2 for p in parts]
-    return Scaled(np.sqrt(np.sum(squares, axis=0)), frame)
+    total = np.zeros(len(frame))
+    for part in parts:  # one after the other: the same bits for any number of members
+        total = total + shift(part.mantissa, part.exponent - frame) ** 2
+    return Scaled(np.sqrt(total), frame)
 
 
 _NONE = np.int64(-(2**60))

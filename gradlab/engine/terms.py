@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Shape
-from gradlab.engine.backward import State, inject, within_window
+from gradlab.engine.backward import State, inject
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.loss import Loss
-from gradlab.engine.scaled import Scaled
+from gradlab.engine.scaled import Scaled, renormalize
 from gradlab.nonlinearity import Array
 
 
@@ -71,7 +71,7 @@ def by_lag(whole: Whole, loss: Loss, entries: Sequence[int], most: int) -> Itera
             return
         flat = State(delta.reshape(-1, D, B), exponent.reshape(-1))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            flat = within_window(flat)
+            flat = State(*renormalize(*flat))  # terms differ in size, and shrink unseen
             delta, exponent = flat.delta.reshape(delta.shape), flat.exponent.reshape(exponent.shape)
             p = trajectory.weights.over(steps)
             g, cotangents = trajectory.cell.vjp(p, whole.local_at(steps), delta)

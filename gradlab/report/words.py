@@ -28,7 +28,8 @@ def headline(record: Record) -> str:
 
 def _course(record: Record) -> str:
     """How the gradient fares on its way."""
-    summary, steps = record.summary, travelled(record)
+    summary = record.summary
+    steps = summary.get("distance", travelled(record))
     verdict, rate, left = summary["verdict"], summary["growth_rate"], summary["log10_remaining"]
     unit, units = network.unit(record), network.unit(record, 2)
     if verdict == "vanishing":
@@ -176,8 +177,8 @@ def travelled(record: Record) -> int:
 
 def power(log10: float | None) -> str:
     """10**log10 for reading: 0.93, 204, 1.3e-13, 2.0e+493."""
-    if log10 is None:
-        return "0"
+    if log10 is None or math.isinf(log10):
+        return "0" if log10 is None or log10 < 0 else "beyond all bounds"
     if abs(log10) < 4:
         return plain(10**log10)
     exponent = math.floor(log10)
