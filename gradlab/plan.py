@@ -276,5 +276,8 @@ def _fits(config: Config, H: int, I: int) -> None:
         if config.loss.outputs not in (None, I):
             why = f"loss.outputs is {config.loss.outputs}, but shifted targets are inputs: {I}"
             raise at(("loss", "outputs"), f"{why}; remove it")
+        if config.loss.type == "cross_entropy" and config.inputs.type not in ("onehot", "file"):
+            why = "shifted targets of cross_entropy are classes, the next symbol"
+            raise at(("loss", "targets"), f"{why}; use inputs: onehot, or a file of such inputs")
         if shape.stride > 1:
             raise at(("loss", "targets"), "shifted targets need a target at every step: no block")

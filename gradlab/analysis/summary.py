@@ -106,8 +106,15 @@ def course(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "doubling_time": steps if verdict is Verdict.EXPLODING else None,
         "horizon": _horizon(curve, lag),
         "distance": facts.distance,
-        "log10_remaining": _number(curve[0] - curve[-1]) if np.isfinite(curve[-1]) else None,
+        "log10_remaining": _remaining(curves[alive]),
     }
+
+
+def _remaining(curves: Array) -> float | None:
+    """log10 of what is left of the norm at the far end, median over seeds."""
+    with np.errstate(invalid="ignore"):
+        left = curves[:, 0] - curves[:, -1]
+    return _number(float(np.median(left))) if np.isfinite(left).all() and len(left) else None
 
 
 def _rate(arrays: Arrays, points: int) -> Spread | None:
@@ -166,7 +173,7 @@ def _caveats(
         and radius.min() > 1,
         Caveat.SEVERAL_STEPS: facts.entries > 1,
         Caveat.STEP_CLIP: facts.clip is not None and facts.clip[1] == "step_norm",
-        Caveat.TRUNCATED: facts.truncate is not None,
+        Caveat.TRUNCATED: facts.truncate is not None and facts.truncate[0] < facts.last,
         Caveat.ONE_SEED: len(arrays["growth_rate"]) == 1,
         Caveat.MEAN_AND_MEDIAN: _skewed(curves),
     }

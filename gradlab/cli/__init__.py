@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gradlab import __version__
+from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
 from gradlab.cli.guard import guarded
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "new": new,
     "list": kinds,
     "gradcheck": gradcheck,
+    "critical": critical,
     "schema": schema,
 }
 for name, command in COMMANDS.items():

@@ -195,7 +195,8 @@ class Config(Section):
             return None
         T = info.data.get("seq_len", phases.steps)
         if phases.steps != T:
-            why = f"has {phases.encoder} + {phases.decoder} steps, but seq_len is {T}; remove it"
+            both = f"{phases.encoder} + {phases.decoder} = {phases.steps}"
+            why = f"has {both} steps, but seq_len is {T}; set seq_len to {phases.steps}"
             raise refused(why)
         for key, plain in (("tied", True), ("bidirectional", False), ("block", None)):
             if info.data.get(key, plain) != plain:

@@ -33,6 +33,16 @@ def unit(record: Record, count: float = 1) -> str:
     return ("step" if tied(record) else "layer") + "s" * (count != 1)
 
 
+def stride(record: Record) -> int:
+    """Steps that one Jacobian is of: a residual block is one step of the network."""
+    return int(record.config.get("block") or 1)
+
+
+def step(record: Record) -> str:
+    """What one Jacobian is of: a step, a layer, a block."""
+    return "block" if stride(record) > 1 else unit(record)
+
+
 def bidirectional(record: Record) -> bool:
     """Whether there is a second direction; the main arrays are the forward one's."""
     return bool(record.config.get("bidirectional"))

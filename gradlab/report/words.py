@@ -32,6 +32,10 @@ def _course(record: Record) -> str:
     steps = summary.get("distance", travelled(record))
     verdict, rate, left = summary["verdict"], summary["growth_rate"], summary["log10_remaining"]
     unit, units = network.unit(record), network.unit(record, 2)
+    if len(network.loss_steps(record)) > 1:
+        return (
+            f"growth rate {signed(rate['mean'])} nats per {unit} of a sum over several loss terms"
+        )
     if verdict == "vanishing":
         what = f"the gradient halves every {plain(summary['half_life'])} {units}"
         return f"{what}; after {steps} {units} {power(left)} of it is left"
@@ -93,11 +97,12 @@ def _factors(record: Record) -> str:
         return ""
     saturated = sum(gate["saturation"] for gate in gates.values()) / len(gates)
     share = f"{saturated:.0%} of the units saturated"
-    if len(gates) == 1:
-        (gate,) = gates.values()
-        if gate["slope"] == 1:
+    if len({_bare(name) for name in gates}) == 1:
+        slopes = [gate["slope"] for gate in gates.values()]
+        if min(slopes) == 1:
             return "Activation: phi' is at its maximum everywhere."
-        return f"Activation: phi' is on average {gate['slope']:.2f} of its maximum; {share}."
+        over = " (over the layers)" if len(slopes) > 1 else ""
+        return f"Activation: phi' is on average {_range(slopes)} of its maximum{over}; {share}."
     means: dict[str, list[float]] = {}
     for name, gate in gates.items():
         means.setdefault(_bare(name), []).append(gate["mean"])

@@ -103,8 +103,8 @@ CAVEATS: dict[Caveat, tuple[dict[str, Any], dict[str, Any]]] = {
         {"cell": "rnn", "clip": {"threshold": 1.0, "by": "value"}},
     ),
     Caveat.TRUNCATED: (
-        {"cell": "rnn", "truncate": 60},
-        {"cell": "rnn", "lag_split": "all"},
+        {"cell": "rnn", "truncate": 20},
+        {"cell": "rnn", "truncate": 50},
     ),
     Caveat.OVERFLOW: (OVERFLOWS, {**OVERFLOWS, "inputs": "zeros"}),
     Caveat.MEAN_AND_MEDIAN: (

@@ -1,7 +1,7 @@
 """What a user's file is held to before anything is computed with it: a small random case.
 
-The step must run, keep its shape, be a function of its arguments alone, give finite numbers, and be
-analytic: a complex step against a central difference.
+The step must run, keep its shape, be a function of its arguments alone, give finite numbers, keep
+sequences and members apart, and be analytic: a complex step against a central difference.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def check(cell: OwnCell) -> None:
         warnings.simplefilter("ignore")  # a cast that drops the imaginary part is told below
         case = _case_that_runs(cell)
         _check_values(cell, case)
+        _check_apart(cell, case)
         _check_analytic(cell, case)
         shapes = cell.every(case.H, case.I)
         cases = [cell.cut(case.tensors, shapes, scale * case.s, scale * case.x) for scale in SCALES]
@@ -101,6 +102,19 @@ def _check_values(cell: OwnCell, case: Case) -> None:
         raise OwnCellError(f"{cell.path.name}: step gives NaN or infinity for numbers around 1")
     if not np.array_equal(new, _step(cell, case)):
         raise OwnCellError(f"{cell.path.name}: step gives another state for the same arguments")
+
+
+def _check_apart(cell: OwnCell, case: Case) -> None:
+    """A sequence's, and a member's, next state hangs on none of the others."""
+    new = _step(cell, case)
+    for axis, what in ((-1, "sequences (the last axis)"), (0, "members (the first axis)")):
+        s, x = np.moveaxis(case.s, axis, 0).copy(), np.moveaxis(case.x, axis, 0).copy()
+        s[0] += 1
+        x[0] += 1
+        moved = case._replace(s=np.moveaxis(s, 0, axis), x=np.moveaxis(x, 0, axis))
+        others = [np.moveaxis(a, axis, 0)[1:] for a in (new, _step(cell, moved))]
+        if np.abs(others[0] - others[1]).max() > TOLERANCE:
+            raise OwnCellError(f"{cell.path.name}: step mixes {what}; each must go its own way")
 
 
 def _check_analytic(cell: OwnCell, case: Case) -> None:

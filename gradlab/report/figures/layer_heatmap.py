@@ -76,10 +76,14 @@ def title(record: Record) -> str:
     there, start = values[0, 0], values[-1, enters]
     if not np.isfinite(there) or not np.isfinite(start):
         return f"Nothing of the gradient reaches layer 1, step {first}"
-    if abs(there - start) < EVEN:
-        return f"Layer 1, step {first} gets as large a gradient as layer {top}"
-    much = decades.about(float(there - start))
-    return f"The gradient reaches layer 1, step {first} with {much} of its norm"
+    down, back = values[0, enters] - start, there - start
+    whole = f"Of layer {top}'s gradient, layer 1 gets"
+    return f"{whole} {_part(down)} at its step, {_part(back)} at step {first}"
+
+
+def _part(log10: float) -> str:
+    """As much, or which part."""
+    return "as much" if abs(log10) < EVEN else decades.about(float(log10))
 
 
 def _hatched(values: Array) -> str:

@@ -102,7 +102,7 @@ def _references(record: Record) -> Array:
     if sigma:
         values.append(math.log10(sigma))
     if rate is not None:
-        values.append(rate["mean"] / LN10)
+        values.append(rate["mean"] * network.stride(record) / LN10)
     return np.array(values)
 
 
@@ -112,8 +112,9 @@ def _lines(ax: Axes, record: Record) -> None:
     ax.axhline(0, color=style.SOFT, linewidth=1.0, marker="", zorder=1.5)
     if rate is not None:
         colour = style.VERDICT_COLOURS[record.summary["verdict"]]
-        label = f"the gradient: factor {plain(math.exp(rate['mean']))} per {network.unit(record)}"
-        ax.axhline(rate["mean"] / LN10, label=label, color=colour, zorder=4, **style.FIT)
+        mean = rate["mean"] * network.stride(record)
+        label = f"the gradient: factor {plain(math.exp(mean))} per {network.step(record)}"
+        ax.axhline(mean / LN10, label=label, color=colour, zorder=4, **style.FIT)
     if sigma:
         several = largest_of(record)
         which = f", of {several}" if several else ""
@@ -163,7 +164,7 @@ def _title(record: Record, largest: Array) -> str:
     median = plain(float(10 ** np.median(largest[np.isfinite(largest)])))
     sigma = record.summary["sigma_max"]
     of_weights = f" (W_hh: {plain(sigma)})" if sigma else ""
-    return f"Largest singular value of a {network.unit(record)}: {median}{of_weights}"
+    return f"Largest singular value of a {network.step(record)}: {median}{of_weights}"
 
 
 def _notes(smallest: Array) -> list[str]:

@@ -109,18 +109,18 @@ def _zeros(ax: Axes, at: Sequence[float], colour: str) -> None:
 
 
 def _bounds(ax: Axes, x: Array, bound: Array, drawn: Sequence[Series]) -> None:
-    """The textbook's bound; one line where it is the same for all."""
+    """The textbook's bound; one line where it is the same for all, else in a series' own colour."""
     kept: list[tuple[Series, Array]] = []
     for one in drawn:
         values = bound[one.place]
         same = any(np.allclose(values, other, 0, SAME, equal_nan=True) for _, other in kept)
-        if np.isfinite(values).any() and not same:
+        if np.count_nonzero(np.isfinite(values)) > 1 and not same:
             kept.append((one, values))
     lowest = min((float(np.nanmin(values)) for _, values in kept), default=0.0)
     where = " (above the picture)" if lowest > ax.get_ylim()[1] else ""
     for one, values in kept:
         look = dict(style.THEORY)
-        if len(kept) > 1:
+        if len(kept) > 1 or not all(np.isfinite(bound[other.place]).any() for other in drawn):
             look["color"] = one.colour
         ax.plot(x, values, label=f"textbook bound{where}", zorder=2.5, **look)
 

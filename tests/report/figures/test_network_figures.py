@@ -73,8 +73,10 @@ def test_first_layer_is_below_and_the_title_speaks_of_its_first_step() -> None:
     assert ax.get_ylim()[0] < 1 < 2 < ax.get_ylim()[1]
     source = record("layers of a single step")
     values = np.median(source["layer_log10_grad_norm_h"], axis=0)
-    left = decades.about(float(values[0, 0] - values[1, 1]))
-    assert layer_heatmap.title(source).endswith(f"layer 1, step 0 with {left} of its norm")
+    down, back = (decades.about(float(values[k, 0] - values[1, 1])) for k in (1, 0))
+    assert layer_heatmap.title(source).endswith(
+        f"layer 1 gets {down} at its step, {back} at step 0"
+    )
     assert "Nothing" in layer_heatmap.title(record("three layers"))
 
 

@@ -1,0 +1,170 @@
+"""The value of a key at which the growth rate is what is asked for: the edge, where it is 0.
+
+The mean growth rate over the seeds is a function of the value; the seeds are the same at every
+value, so it is as smooth as the cell. A root is bracketed from the config's own value outwards and
+narrowed by the secant with bisection as its safeguard (the Illinois form of regula falsi: Dowell,
+Jarratt 1971). The interval of the root is that of the growth rate there, divided by its slope.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradlab.config import Config, Loaded, from_mapping
+from gradlab.errors import GradlabError, at
+from gradlab.plan import settle
+from gradlab.runner import run
+
+Rate = Callable[[float], "Measured"]
+
+TOLERANCE = 1e-4  # of the value, or of 1 where that is larger
+MOST = 60  # evaluations
+WIDEST = 12  # steps outwards on each side
+SCALES = ("weight_scale", "init.input_scale", "inputs.std", "initial_state.std", "clip.threshold")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The growth rate at one value: mean over seeds with its 95 % interval, nats per step.
+
+    An overflow of the forward pass counts as +inf, a gradient that is exactly zero as -inf.
+    """
+
+    value: float
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Critical:
+    """Where the growth rate has the target; `low`, `high`: the value's 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    slope: float  # of the growth rate there, per unit of the key
+    measured: tuple[Measured, ...]  # all evaluations, by value
+
+
+def critical(
+    rate: Rate, start: float, target: float = 0.0, positive: bool = False, least: float = -math.inf
+) -> Critical:
+    """Find the value near `start` at which rate(value).mean is target.
+
+    positive: the key is a scale, to be searched by factors; least: its smallest allowed value.
+    Raises GradlabError where no bracket is found.
+    """
+    seen: dict[float, Measured] = {}
+
+    def gap(value: float) -> float:
+        if value not in seen:
+            seen[value] = rate(value)
+        return seen[value].mean - target
+
+    low, high = _bracket(gap, start, positive, least)
+    value = _root(gap, low, high)
+    step = max(abs(value), 1.0) * 1e-2
+    left, right = max(value - step, least), value + step
+    slope = (gap(right) - gap(left)) / (right - left)
+    gap(value)
+    at = seen[value]
+    ends = sorted(value - (end - target) / slope for end in (at.low, at.high)) if slope else []
+    below, above = ends if ends and math.isfinite(slope) else (math.nan, math.nan)
+    order = sorted(seen.values(), key=lambda one: one.value)
+    return Critical(value, below, above, slope, tuple(order))
+
+
+def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Critical:
+    """The value of a config's key at which the mean growth rate is target.
+
+    key: dotted, of a number. Raises GradlabError for a key that is none, and where no value is
+    found.
+    """
+    start = _number(loaded.config, key)
+    folder = Path.cwd() if loaded.source.path is None else loaded.source.path.parent
+    fixed = ["spectrum=none", "lag_split=none", "figures=none"]
+
+    def rate(value: float) -> Measured:
+        config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
+        summary = run(settle(config)[1]).summary
+        return _measured(value, summary["growth_rate"], summary)
+
+    scale = key in SCALES
+    return critical(rate, start, target, scale, 0.0 if scale else -math.inf)
+
+
+def _number(config: Config, key: str) -> float:
+    """The value that the key has now."""
+    found: object = config.model_dump()
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, bool) or not isinstance(found, float):
+        raise at(tuple(key.split(".")), f"'{key}' cannot be varied: it is no key with a number")
+    return found
+
+
+def _measured(value: float, rate: dict[str, float] | None, summary: dict[str, object]) -> Measured:
+    if rate is not None:
+        return Measured(value, rate["mean"], rate["low"], rate["high"])
+    end = math.inf if summary["outcome"] == "overflow" else -math.inf
+    return Measured(value, end, end, end)
+
+
+def _bracket(
+    gap: Callable[[float], float], start: float, positive: bool, least: float
+) -> tuple[float, float]:
+    """Two neighbouring values at which the gap has different signs."""
+    first = gap(start)
+    if first == 0:
+        return start, start
+    edges = {-1: start, 1: start}
+    for value, side in _outwards(start, positive, least):
+        if math.copysign(1, gap(value)) != math.copysign(1, first):
+            return min(edges[side], value), max(edges[side], value)
+        edges[side] = value
+    word = "above" if first > 0 else "below"
+    raise GradlabError(
+        f"the growth rate stays {word} the target from {edges[-1]:g} to {edges[1]:g}; "
+        "start elsewhere, or vary another key",
+        exit_code=1,
+    )
+
+
+def _outwards(start: float, positive: bool, least: float) -> Iterator[tuple[float, int]]:
+    """Values farther and farther away, on both sides in turn, with the side."""
+    for k in range(1, WIDEST + 1):
+        for side in (1, -1):
+            if positive:
+                yield (start or 1.0) * 2.0 ** (side * k * (k + 1) / 4), side
+            elif (value := start + side * 2.0 ** (k - 2)) >= least:
+                yield value, side
+
+
+def _root(gap: Callable[[float], float], low: float, high: float) -> float:
+    """The root between two values of different sign."""
+    below, above = gap(low), gap(high)
+    side = 0
+    for _ in range(MOST):
+        if high - low <= TOLERANCE * max(abs(low), abs(high), 1e-6):
+            break
+        middle = (low + high) / 2
+        if math.isfinite(below) and math.isfinite(above):
+            secant = (low * above - high * below) / (above - below)
+            margin = 0.01 * (high - low)  # not on an end: the bracket must shrink
+            middle = min(max(secant, low + margin), high - margin)
+        value = gap(middle)
+        if value == 0:
+            return middle
+        if (value > 0) == (below > 0):
+            low, below = middle, value
+            above = above / 2 if side == -1 else above
+            side = -1
+        else:
+            high, above = middle, value
+            below = below / 2 if side == 1 else below
+            side = 1
+    return low if abs(gap(low)) < abs(gap(high)) else high
