@@ -28,7 +28,7 @@ Exponents = NDArray[np.int64]
 NONE = -(2**40)  # the exponent of a column that is exactly zero: far below any other
 RANK_TOL = 1e-13  # a pivot below this part of its row is rounding: a few hundred eps
 WHOLE = 400  # the widest range of exponents that is given to LAPACK in one piece; a double has 2000
-CORE, CONTEXT = 128, 64  # of a piece of a wider one, see `_by_pieces`
+CORE, CONTEXT = 256, 64  # of a piece of a wider one, see `_by_pieces`
 FLUSH = 200  # what is this many binary digits down in a triangular factor is zero
 
 
@@ -61,7 +61,7 @@ def factor(B: Array, e: Exponents) -> Factored:
     B = B * unit
     size *= unit
     e = np.where(top > 0, e + shift, NONE)
-    columns = np.lexsort((-np.vecdot(B, B, axis=1), -e), axis=-1)
+    columns = np.lexsort((-np.einsum("mij,mij->mj", B, B), -e), axis=-1)
     extent = size.max(axis=2)
     rows = np.argsort(-extent, axis=-1, kind="stable")
     B = take_columns(take_rows(B, rows), columns)
@@ -82,12 +82,30 @@ def factor(B: Array, e: Exponents) -> Factored:
     return Factored(Q, take_rows(T, order), np.take_along_axis(e, order, -1), columns, dependent)
 
 
+def pivots_of(B: Array) -> tuple[Array, Array]:
+    """Q (m, n, r) of B = Q R, and ln |R_ii| (m, r): -inf where rounding hides it. A matrix that is
+    not finite gives NaN.
+    """
+    finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
+    if not finite.all():
+        B = np.where(finite[:, None, None], B, 0)
+    extent = np.abs(B).max(axis=2)
+    rows = np.argsort(-extent, axis=-1, kind="stable")
+    Q, R = np.linalg.qr(take_rows(B, rows))
+    pivots = _pivots(R)
+    largest = np.take_along_axis(extent, rows, -1)[:, : R.shape[1]]
+    pivots[pivots <= RANK_TOL * largest] = 0
+    pivots[~finite] = np.nan
+    with np.errstate(divide="ignore"):
+        return take_rows(Q, np.argsort(rows, axis=-1)), np.log(pivots)
+
+
 def turn(T: Array, e: Exponents) -> tuple[Array, Exponents]:
     """L and e'' with 2^e T = L 2^e'' Z^T, Z orthogonal and not formed: the scale goes from the left
     to the right of a well conditioned T. L is lower triangular and nearly orthonormal once e is
     spread out.
     """
-    R = np.linalg.qr(T.swapaxes(-1, -2), mode="r")
+    R = np.asarray(np.linalg.qr(T.swapaxes(-1, -2), mode="r"))
     L, turned = _scale_out(R, e)
     return L.swapaxes(-1, -2), np.where(e > NONE, turned, NONE)
 

@@ -107,7 +107,7 @@ class ProductState:
         right: Array | None = None  # the triangular factors so far, between 2^e and Z
         for pull in pulls:
             B = _pulled(pull, members, Q)
-            finite = np.isfinite(B).all(axis=(1, 2))
+            finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
             if not finite.all():
                 B = np.where(finite[:, None, None], B, 0)
                 self.lost[np.flatnonzero(members)[~finite]] = True
