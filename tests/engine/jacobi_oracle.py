@@ -1,4 +1,4 @@
-"""Singular values by one-sided Jacobi: in scaled doubles of any range, and in Decimal of any length.
+"""Singular values by one-sided Jacobi: scaled doubles of any range, and Decimal of any length.
 
 Rotations from the right make the columns orthogonal; their norms are then the singular values. On
 B D, D diagonal, every value gets a relative accuracy that depends on B alone (Demmel, Veselic
@@ -29,9 +29,10 @@ def jacobi_log_sigma(G: Array, e: Array) -> Array:
         g_p <- c (g_p - s 2^(2d) g_q),    g_q <- c (g_q + s g_p).
     """
     G, e = np.array(G, float), np.array(e, np.int64)
+    given = G.shape[1]
     if G.shape[1] % 2:  # pairs want an even number; a zero column pairs with no one
         G, e = np.pad(G, ((0, 0), (0, 1))), np.append(e, e.min())
-    r = G.shape[1]
+    r = len(e)
     ring = np.arange(r)
     for _ in range(SWEEPS):
         worst = 0.0
@@ -44,7 +45,7 @@ def jacobi_log_sigma(G: Array, e: Array) -> Array:
         raise ArithmeticError("Jacobi did not converge")
     norms = np.linalg.norm(G, axis=0)
     with np.errstate(divide="ignore"):
-        return -np.sort(-(np.log(norms) + e * log(2)))
+        return -np.sort(-(np.log(norms) + e * log(2)))[:given]
 
 
 def _rotate(G: Array, e: Array, first: Array, second: Array) -> float:
