@@ -217,6 +217,16 @@ def test_saturated_steps_as_two_factors(g: float, T: int, digits: int) -> None:
     assert state.unresolved == 0
 
 
+def test_a_diagonal_over_the_range_of_a_double() -> None:
+    d = np.array([1.0, 1e-90, 1e-170, 1e-300])
+    steps = [(d[None, np.roll(np.arange(4), k)], random(1, 4, 4, seed=k)) for k in range(5)]
+    found = pushed(ProductState(1, 4), steps)[:, 0]
+    for k in (1, 3, 5):
+        factors = [A[0] for step in steps[::-1][:k] for A in step]
+        # only the W count, of condition below 100
+        assert worst(found[k - 1], np.array(decimal_log_sigma(factors, 4000))) < 1e-9
+
+
 def test_a_saturated_step_as_one_factor_says_what_it_cannot_resolve() -> None:
     d = np.array([1.0, 1.0, 1e-20])
     state = ProductState(1, 3)
