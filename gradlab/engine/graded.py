@@ -29,7 +29,7 @@ NONE = -(2**40)  # the exponent of a column that is exactly zero: far below any 
 RANK_TOL = 1e-13  # a pivot below this part of its row is rounding: a few hundred eps
 WHOLE = 400  # the widest range of exponents that is given to LAPACK in one piece; a double has 2000
 CORE, CONTEXT = 256, 64  # of a piece of a wider one, see `_by_pieces`
-FLUSH = 200  # what is this many binary digits down in a triangular factor is zero
+FLUSH = 80  # what is so many binary digits down in a triangular factor is zero: far below eps
 
 
 class Factored(NamedTuple):
@@ -165,9 +165,14 @@ def take_columns(a: Array, order: NDArray[np.int64]) -> Array:
 def _scale_out(R: Array, e: Exponents) -> tuple[Array, Exponents]:
     """T and e' with R 2^e = 2^e' T, R upper triangular: e' = e + the pivots' exponents."""
     out = e + _binary(_pivots(R))
+    # 2^shift, in place: the passes over this array are what a step costs beside LAPACK
     shift = e[:, None, :] - out[:, :, None]
-    shift[shift < -FLUSH] = -1023
-    return R * power(np.minimum(shift, 1023)), out  # beyond are only the zeros below the diagonal
+    np.minimum(shift, 1023, out=shift)  # beyond are only the zeros below the diagonal
+    wanted = shift >= -FLUSH
+    shift += 1023
+    shift *= wanted
+    shift <<= 52
+    return R * shift.view(np.float64), out
 
 
 def _pivots(R: Array) -> Array:

@@ -219,12 +219,12 @@ def test_saturated_steps_as_two_factors(g: float, T: int, digits: int) -> None:
 
 def test_a_diagonal_over_the_range_of_a_double() -> None:
     d = np.array([1.0, 1e-90, 1e-170, 1e-300])
-    steps = [(d[None, np.roll(np.arange(4), k)], random(1, 4, 4, seed=k)) for k in range(5)]
+    steps = [(d[None, np.roll(np.arange(4), k)], random(1, 4, 4, seed=k)) for k in range(3)]
     found = pushed(ProductState(1, 4), steps)[:, 0]
-    for k in (1, 3, 5):
+    for k in (1, 2, 3):
         factors = [A[0] for step in steps[::-1][:k] for A in step]
         # only the W count, of condition below 100
-        assert worst(found[k - 1], np.array(decimal_log_sigma(factors, 4000))) < 1e-9
+        assert worst(found[k - 1], np.array(decimal_log_sigma(factors, 2000))) < 1e-9
 
 
 def test_a_saturated_step_as_one_factor_says_what_it_cannot_resolve() -> None:
@@ -350,7 +350,7 @@ def test_overflow_within_a_step_loses_the_member() -> None:
 # the factorisation
 
 
-@pytest.mark.parametrize("spread", [0, 3, 50])
+@pytest.mark.parametrize("spread", [0, 3, 20])
 def test_factor_gives_back_the_matrix(spread: int) -> None:
     B, e = random(3, 6, 4), -spread * np.arange(4) * np.ones((3, 1), np.int64)
     Q, T, out, columns, dependent = factor(B, e)
