@@ -15,7 +15,8 @@ once and what cannot:
 `vjp` and `jacobian` are then two independent readings of the same linear map. All of them, and
 `drive`, also take a block of steps with weights of its own for each step, p with axes (n, R).
 
-What only some cells can say is in protocols of its own, `Paths` and `Factor`; `isinstance` tells.
+What only some cells can say is in protocols of its own, `Paths`, `Factor` and `Factored`;
+`isinstance` tells.
 """
 
 from __future__ import annotations
@@ -144,3 +145,14 @@ class Factor(Protocol):
 
     def factor(self, p: Any, loc: Any) -> Array:
         """The diagonal of J_t: (..., H, B)."""
+
+
+@runtime_checkable
+class Factored(Protocol):
+    """A cell that is one nonlinearity around a product: J_t = D(d) W, a diagonal times a matrix.
+
+    Told apart, saturation does not spoil the product singular values: d may span any range.
+    """
+
+    def factors(self, p: Any, loc: Any) -> tuple[Array, Array]:
+        """d (..., H, B) and W (..., H, H)."""

@@ -84,6 +84,10 @@ def jacobian(p: Params, loc: Local) -> Array:
     return times_rows(loc.slope, p.affine.W)
 
 
+def factors(p: Params, loc: Local) -> tuple[Array, Array]:
+    return loc.slope, p.affine.W
+
+
 def pull(p: Params, loc: Local, cot: Array) -> Array:
     return p.affine.Ut @ cot
 

@@ -1,0 +1,64 @@
+"""One step of the backward pass as linear maps on many columns: X -> J_t^T X.
+
+For the singular values of products each sequence has an orthonormal basis of its own, where the
+gradient has one column. Members of the products are (sequence, member of the ensemble): M =
+sequences times R, the sequences outermost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradlab.cells.interface import Cell, Factor, Factored
+from gradlab.engine.products import Pull
+from gradlab.nonlinearity import Array
+
+
+def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ...]:
+    """The factors of J_t, first to last, for the first sequences: each maps X (M, D, r) to A^T X.
+
+    local: the cell's local derivatives at one step, arrays (R, rows, B). Where a cell tells the
+    diagonal apart (`Factored`), there are two.
+    """
+    own = type(local)(*(_sequence_first(field, sequences) for field in local))
+    if isinstance(cell, Factored):
+        d, W = cell.factors(p, own)
+        return _diagonal(d), _matrix(W)
+    if isinstance(cell, Factor):
+        return (_diagonal(cell.factor(p, own)),)
+    return (_vjp(cell, p, own, sequences),)
+
+
+def _sequence_first(field: Array, sequences: int) -> Array:
+    """(sequences, R, rows, 1) from (R, rows, B)."""
+    return np.moveaxis(field[..., :sequences], -1, 0)[..., None]
+
+
+def _diagonal(d: Array) -> Pull:
+    """By D(d), d (sequences, R, H, 1)."""
+    flat = d.reshape(-1, d.shape[-2], 1)
+    return lambda X: flat * X
+
+
+def _matrix(W: Array) -> Pull:
+    """By W (R, H, H)."""
+
+    def pull(X: Array) -> Array:
+        apart = X.reshape(-1, len(W), *X.shape[1:])
+        return (W.swapaxes(-1, -2) @ apart).reshape(X.shape)
+
+    return pull
+
+
+def _vjp(cell: Cell, p: Any, local: Any, sequences: int) -> Pull:
+    """By the whole of J_t."""
+
+    def pull(X: Array) -> Array:
+        M, _, r = X.shape
+        wide = (np.broadcast_to(field, (*field.shape[:-1], r)) for field in local)
+        g = X.reshape(sequences, M // sequences, *X.shape[1:])
+        return cell.vjp(p, type(local)(*wide), g)[0].reshape(X.shape)
+
+    return pull
