@@ -11,6 +11,7 @@ from gradlab.drawn import Drawing, Member, Tensors, schedule
 from gradlab.engine.clip import StepClip
 from gradlab.engine.collect import (
     Gradients,
+    Products,
     Truncation,
     Wanted,
     backpropagate,
@@ -127,7 +128,18 @@ def _backward(
     """One direction's backward pass, with truncation and the split by lag."""
     trajectory, sets = direction.trajectory, int(spec.sets.max()) + 1
     shapes = {name: a.shape[2:] for name, a in direction.tensors.items()}
-    wanted = Wanted(spec.rows, spec.sequences if spec.values else 0, spec.weights, sets)
+    wanted = Wanted(
+        spec.rows,
+        spec.sequences if "step" in spec.spectra else 0,
+        spec.weights,
+        sets,
+        Products(
+            spec.rows[:: -spec.every][::-1] if "product" in spec.spectra else spec.rows[:0],
+            spec.values,
+            spec.sequences,
+            "lyapunov" in spec.spectra,
+        ),
+    )
     clip, cut = _step_clip(members), _truncation(spec)
     gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut)
     arrays = steps(gradients, spec)

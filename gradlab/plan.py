@@ -77,7 +77,11 @@ def settle(config: Config) -> tuple[Config, Spec]:
         lag_split=_splits(config, len(entries)),
         clip=(config.clip.threshold, config.clip.by) if config.clip else None,
         checkpoint=config.checkpoint,
-        values=keep if config.spectrum.step else 0,
+        values=keep,
+        spectra=frozenset(
+            name for name in ("step", "product", "lyapunov") if getattr(config.spectrum, name)
+        ),
+        every=config.spectrum.every,
         sequences=config.spectrum.sequences,
         seeds=config.members,
         rows=_rows(T // n, max(every // n, 1), entries, config.bidirectional),

@@ -12,6 +12,9 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | layer_weight_grad_norm, layer_log10_weight_grad_norm | (R, N, layers) | of each layer's weights |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
+| log10_product_singular_values | (R, N, sequences, values) | of J_T ... J_{t+1}; -inf a zero |
+| product_unresolved | (R, N, sequences) | how many of its zeros are only below rounding |
+| lyapunov_exponents | (R, sequences, D) | QR averages, descending, nats per step |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | clip_scale | (R, N) | factor of a step clip |
 | weight_singular_values | (R, gates, H) | of the recurrent blocks |
@@ -135,6 +138,11 @@ class Record:
         if "step_singular_values" in self.arrays:
             columns["sigma_max"] = self[f"{prefix}step_singular_values"][..., 0].max(axis=-1)
             columns["sigma_min"] = self[f"{prefix}step_sigma_min"].min(axis=-1)
+        products = self.arrays.get(f"{prefix}log10_product_singular_values")
+        for k in range(0 if products is None else products.shape[-1]):
+            columns[f"log10_product_sigma_{k + 1}"] = self[
+                f"{prefix}log10_product_singular_values"
+            ][:, :, 0, k]
         columns["saturation"] = _mean(self[f"{prefix}gate_saturation"])
         if (self.config["clip"] or {}).get("by") == "step_norm":
             columns["clip_scale"] = self[f"{prefix}clip_scale"]

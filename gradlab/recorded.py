@@ -11,6 +11,7 @@ from gradlab.drawn import Member, Tensors
 from gradlab.engine import clip as clipping
 from gradlab.engine.collect import Gradients
 from gradlab.engine.lags import LagSplit, deviation
+from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.scaled import Scaled, norm
 from gradlab.engine.spectrum import weight_singular_values, weight_spectrum
 from gradlab.nonlinearity import Array
@@ -36,12 +37,28 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
         values = values.swapaxes(0, 1)
         arrays["step_singular_values"] = np.ascontiguousarray(values[..., : spec.values])
         arrays["step_sigma_min"] = np.ascontiguousarray(values[..., -1])
+    if gradients.products is not None:
+        arrays |= _products(gradients.products, spec)
+    if gradients.lyapunov is not None:
+        arrays["lyapunov_exponents"] = gradients.lyapunov / spec.topology.stride
     if gradients.path_norms is not None:
         with np.errstate(divide="ignore"):
             arrays["log10_path_norm"] = np.log10(gradients.path_norms).swapaxes(0, 1).copy()
     if gradients.factor_histogram is not None:
         arrays["factor_histogram"] = gradients.factor_histogram
     return arrays
+
+
+def _products(products: ProductSpectrum, spec: Spec) -> Arrays:
+    """On the rows of the record: NaN at those without, and at t = T, where there is no product."""
+    there = np.searchsorted(spec.rows, products.rows)
+    N, (_, R, sequences, K) = len(spec.rows), products.log_sigma.shape
+    log10 = np.full((R, N, sequences, K), np.nan)
+    log10[:, there] = products.log_sigma.swapaxes(0, 1) / np.log(10.0)
+    log10[:, spec.rows == spec.steps] = np.nan
+    unresolved = np.zeros((R, N, sequences), np.int64)
+    unresolved[:, there] = products.unresolved.swapaxes(0, 1)
+    return {"log10_product_singular_values": log10, "product_unresolved": unresolved}
 
 
 def _norms(name: str, scaled: Scaled, prefix: str = "") -> Arrays:

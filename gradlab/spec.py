@@ -84,7 +84,9 @@ class Spec:
     lag_split: bool
     clip: tuple[float, str] | None  # threshold, by
     checkpoint: int | Literal["auto", "none"]
-    values: int  # singular values kept of a step; 0: none are computed
+    values: int  # singular values kept of a step or a product
+    spectra: frozenset[str]  # of step, product, lyapunov: which are computed
+    every: int  # products at every m-th recorded step
     sequences: int
     seeds: tuple[int, ...]
     rows: NDArray[np.int64]
@@ -99,7 +101,8 @@ class Spec:
         return (
             (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
             (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
-            (self.loss, tuple(self.entries.items()), self.values, self.sequences, tuple(self.rows)),
+            (self.loss, tuple(self.entries.items()), tuple(self.rows)),
+            (self.values, self.spectra, self.every, self.sequences),
             (self.dtype.name, self.checkpoint, self.tensors),
             self.clip is not None and self.clip[1] == "step_norm",
         )

@@ -144,6 +144,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {"cell": "lstm", "layers": 2},
     {"cell": "gru", "bidirectional": True},
     {"cell": "lstm_simple"},
+    {"cell": "rnn", "spectrum": {"product": True, "lyapunov": True}},
 ]
 
 

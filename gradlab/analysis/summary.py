@@ -68,6 +68,7 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "sigma_max_by_gate": _by_gate(arrays, "weight_singular_values", facts.parts),
         "spectral_radius": _mean(radius),
         "spectral_radius_by_gate": _by_gate(arrays, "weight_spectral_radius", facts.parts),
+        "lyapunov_max": _lyapunov(arrays, alive),
         "memory_horizon": _median_of(arrays, "memory_horizon", alive),
         "truncation": _truncation(arrays, facts, alive),
         "loss": _median_of(arrays, "loss", alive),
@@ -259,6 +260,13 @@ def _clip(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:
     acted = _mean((rate < 1).astype(float))
     clipped = _median(arrays["clipped_norm"][alive])
     return out | {"rate": _median(np.minimum(rate, 1)), "clipped_norm": clipped, "acted": acted}
+
+
+def _lyapunov(arrays: Arrays, alive: Array) -> float | None:
+    """The largest exponent, mean over sequences and seeds, nats per step."""
+    if "lyapunov_exponents" not in arrays:
+        return None
+    return _mean(arrays["lyapunov_exponents"][alive].max(axis=-1).mean(axis=-1))
 
 
 def _truncation(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:

@@ -143,12 +143,17 @@ class Spectrum(Section):
     """Which singular values are computed."""
 
     step: Annotated[Flag, Field(description="Singular values of the Jacobian of each step.")] = True
+    product: Annotated[
+        Flag, Field(description="Singular values of the products J_T ... J_(t+1), exact.")
+    ] = False
+    lyapunov: Annotated[Flag, Field(description="Lyapunov exponents of the whole state.")] = False
     values: Annotated[
         Literal["all"] | Size,
         size_or("all"),
         Field(description="How many singular values are kept, the largest first, or all."),
     ] = 8
     sequences: Annotated[Size, Field(description="For how many sequences of the batch.")] = 1
+    every: Annotated[Size, Field(description="Products at every m-th recorded step.")] = 1
 
 
 class Figures(Section):

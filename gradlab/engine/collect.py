@@ -14,13 +14,25 @@ from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares, share_norms
 from gradlab.engine.loss import Loss
+from gradlab.engine.lyapunov import LyapunovExponents
 from gradlab.engine.observe import FactorHistogram, PathNorms
+from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.scaled import Scaled, hypot
 from gradlab.engine.sliding import sliding
 from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 
 SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its largest value
+
+
+@dataclass(frozen=True)
+class Products:
+    """Which product singular values and Lyapunov exponents are wanted."""
+
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # none: no steps
+    values: int | None = None
+    sequences: int = 1
+    lyapunov: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Wanted:
     sequences: int = 1
     weights: tuple[tuple[str, ...], ...] = (("weight_hh",),)
     sets: int = 1  # of weights
+    products: Products = Products()
 
     @property
     def layers(self) -> int:
@@ -60,7 +73,8 @@ class Gradients:
     clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
     layer_norms, by part of the state, and layer_weight_norm (N, R, layers): of a stack, with every
     path from the layer. path_norms (N, R, paths), factor_histogram (R, bins): of cells that have
-    them. parameters: dL/d(tensor).
+    them. products: their singular values. lyapunov (R, sequences, D): exponents, nats per step.
+    parameters: dL/d(tensor).
     """
 
     rows: NDArray[np.int64]
@@ -76,6 +90,8 @@ class Gradients:
     layer_weight_norm: Scaled | None = None
     path_norms: Array | None = None
     factor_histogram: NDArray[np.int64] | None = None
+    products: ProductSpectrum | None = None
+    lyapunov: Array | None = None
     parameters: dict[str, Scaled] = field(default_factory=dict)
 
 
@@ -93,6 +109,8 @@ def backpropagate(
     total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
     paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
     factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
+    products, exponents = _spectra(trajectory, wanted.products)
+    observers = [o for o in (paths, factor, products, exponents) if o is not None]
     out: Gradients | None = None
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
@@ -102,18 +120,34 @@ def backpropagate(
         total.add(shares, block.cotangents.exponent, sets)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             _record(trajectory, block, wanted, shares, out)
-            for observer in (paths, factor):
-                if observer is not None:
-                    observer.add(block)
+            for observer in observers:
+                observer.add(block)
     assert out is not None  # T is at least 1
     out.parameters = total.total
     out.path_norms = None if paths is None else paths.norms
     out.factor_histogram = None if factor is None else factor.counts
+    out.products = products
+    out.lyapunov = None if exponents is None else exponents.exponents()
     if wanted.rows[0] == 0:  # s_0 is given: its parts have no path through each other
         for name in out.norms.keys() - set(trajectory.cell.STATE):
             part = out.norms[name.removesuffix("_total")]
             _put(out.norms[name], slice(0, 1), Scaled(part.mantissa[:1], part.exponent[:1]))
     return out
+
+
+def _spectra(
+    trajectory: Trajectory, wanted: Products
+) -> tuple[ProductSpectrum | None, LyapunovExponents | None]:
+    """What goes along with the backward pass and sees every Jacobian."""
+    cell, weights = trajectory.cell, trajectory.weights
+    R, D = trajectory.marks.shape[1:3]
+    values = None if wanted.values == D else wanted.values
+    products = exponents = None
+    if len(wanted.rows):
+        products = ProductSpectrum(cell, weights, wanted.rows, R, D, wanted.sequences, values)
+    if wanted.lyapunov:
+        exponents = LyapunovExponents(cell, weights, R, D, wanted.sequences)
+    return products, exponents
 
 
 def parameter_gradients(

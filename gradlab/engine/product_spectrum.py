@@ -39,7 +39,7 @@ class ProductSpectrum:
         sequences: int = 1,
         values: int | None = None,
     ) -> None:
-        self._cell, self._weights, self._rows = cell, weights, rows
+        self._cell, self._weights, self.rows = cell, weights, rows
         self._sequences = sequences
         self._state = ProductState(sequences * R, D, values)
         self._begun = False
@@ -60,8 +60,8 @@ class ProductSpectrum:
             self._record(t - 1)
 
     def _record(self, t: int) -> None:
-        row = int(np.searchsorted(self._rows, t))
-        if row == len(self._rows) or self._rows[row] != t:
+        row = int(np.searchsorted(self.rows, t))
+        if row == len(self.rows) or self.rows[row] != t:
             return
         _, R, sequences, K = self.log_sigma.shape
         found = self._state.log_sigma().reshape(sequences, R, K)

@@ -151,6 +151,7 @@ def numbers(record: Record) -> Table:
         (f"horizon (1 % left, or 100 times as much), {units}", plain(summary["horizon"])),
         ("sigma_max of W_hh", plain(summary["sigma_max"])),
         ("spectral radius of W_hh", plain(summary["spectral_radius"])),
+        ("largest Lyapunov exponent, nats per step", signed(summary.get("lyapunov_max"))),
         ("gradient norm over all parameters", _log(_or_nan(summary["log10_parameter_grad_norm"]))),
         *_more_numbers(record),
     ]

@@ -81,7 +81,9 @@ def operations(spec: Spec) -> float:
     cell = find(spec.cell)
     D, G = len(cell.STATE) * spec.H, max(len(cell.GATES), 1) * spec.H
     products = 6.0 * G * (spec.H + spec.I) * spec.B * spec.T
-    spectra = 20.0 * D**3 * spec.sequences * len(spec.rows) if spec.values else 0.0
+    each = 20.0 * D**3 * spec.sequences
+    spectra = each * (len(spec.rows) * ("step" in spec.spectra))
+    spectra += 4 * each * spec.steps * (len(spec.spectra) - ("step" in spec.spectra))
     return len(spec.seeds) * (products + spectra)
 
 

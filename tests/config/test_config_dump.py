@@ -81,7 +81,14 @@ def test_every_key_in_the_documented_order(load_text: LoadText) -> None:
     data = yaml.safe_load(text)
     assert list(data) == list(Config.model_fields)
     assert data["cell"] == {"type": "rnn", "activation": "tanh"}
-    assert data["spectrum"] == {"step": True, "values": 8, "sequences": 1}
+    assert data["spectrum"] == {
+        "step": True,
+        "product": False,
+        "lyapunov": False,
+        "values": 8,
+        "sequences": 1,
+        "every": 1,
+    }
     assert data["clip"] == {"threshold": 1e-5, "by": "global_norm"}
 
 

@@ -128,8 +128,8 @@ BELOW_CELL = [
         ["2:12: spectrum.sequences is 17, but there are 16 sequences (batch_size)"],
     ),
     (
-        "spectrum: {product: true}",
-        ["2:12: unknown key 'spectrum.product'; known here: step, values, sequences"],
+        "spectrum: {poduct: true}",
+        ["2:12: unknown key 'spectrum.poduct' (did you mean 'product'?)"],
     ),
     ("seeds: 0", ["2:1: seeds must be a count from 1 to 1000000, or a list of seeds, not 0"]),
     (

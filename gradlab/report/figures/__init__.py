@@ -25,6 +25,7 @@ from gradlab.report.figures import (
     gradient_norms,
     lag_split,
     layer_heatmap,
+    product_singular_values,
     singular_values,
     weight_gradient,
 )
@@ -60,6 +61,10 @@ FIGURES: dict[str, Figure] = {
     ),
     "singular_values": _figure(
         singular_values, "Singular values of the Jacobian of every step, on a logarithmic axis"
+    ),
+    "product_singular_values": _figure(
+        product_singular_values,
+        "Singular values of the products of Jacobians, on a logarithmic axis",
     ),
     "weight_gradient": _figure(
         weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"

@@ -6,9 +6,8 @@ the whole gradient (circles), and what is still missing when all parts up to thi
 (squares), each the median over the seeds with their spread. The shaded lags are the memory
 horizon: with them the sum is within 5 % of the whole, in norm. (Norms of parts do not add up to the
 norm of the whole: a part can be larger than it.) A vertical line shows where truncation cuts; the
-title then says what it loses. The norm of the whole is that of the recorded gradient of the
-tensor; where that is truncated, norms are relative to the largest part instead. What is more than
-16 decades below the highest value is not shown, nor are lags from which on nothing else is.
+title then says what it loses; the whole is the gradient without truncation. What is more than 16
+decades below the highest value is not shown, nor are lags from which on nothing else is.
 """
 
 from __future__ import annotations

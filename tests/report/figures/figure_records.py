@@ -59,6 +59,13 @@ CASES: dict[str, dict[str, Any]] = {
     "idle step clip": {"cell": "rnn", "clip": {"threshold": 1e9, "by": "step_norm"}},
     "no spectrum": {"cell": "rnn", "spectrum": "none"},
     "whole spectrum": {"cell": "gru", "spectrum": {"values": "all", "sequences": 2}},
+    "products": {"cell": "lstm", "spectrum": {"product": True, "lyapunov": True, "values": "all"}},
+    "products, dead": {
+        "cell": RELU,
+        "init": {"bias": -0.3},
+        "spectrum": {"product": True, "values": 3, "every": 4},
+    },
+    "largest product": {"cell": "rnn", "spectrum": {"product": True, "values": 1}},
     "largest value only": {"cell": "rnn", "spectrum": {"values": 1}},
     "loss at all steps": {"cell": "rnn", "loss": {"type": "upstream", "at": "all"}},
     "loss in the middle": {"cell": "lstm", "loss": {"type": "upstream", "at": [15]}},

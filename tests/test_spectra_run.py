@@ -1,0 +1,110 @@
+"""Product singular values and Lyapunov exponents through a whole run.
+
+Claims:
+- W = g Q: every singular value of P_t is g^(T - t), every exponent ln g;
+- for any network, the values of short products are those of the product that is formed, which is
+  right while it is well conditioned; the sum of the exponents is the mean of ln|det J_t|;
+- the largest exponent is near the growth rate of the gradient of a long run;
+- products at every m-th step are the same numbers; the columns are in steps.csv, t = T has none;
+- of a block of layers exponents are per layer;
+- without the keys nothing of it is computed.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradlab
+
+SPECTRA = {"product": True, "lyapunov": True, "values": "all"}
+SMALL: dict[str, Any] = {"hidden_size": 4, "batch_size": 2, "seq_len": 30, "seeds": 2}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "rnn"},
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "layers": {"cell": "rnn", "layers": 2},
+    "untied": {"cell": "rnn", "tied": False},
+    "residual": {"cell": "gru", "residual": True},
+    "phases": {"cell": "rnn", "encoder_decoder": {"encoder": 10, "decoder": 20}},
+}
+
+
+@pytest.mark.parametrize("g", [0.5, 1.0, 2.0])
+def test_an_orthogonal_matrix_times_g(g: float) -> None:
+    config = {"cell": "linear", "init": "orthogonal", "weight_scale": g, "inputs": "zeros"}
+    record = gradlab.run({**SMALL, **config, "spectrum": SPECTRA})
+    values = record["log10_product_singular_values"]
+    expected = np.broadcast_to((30 - record["t"][:-1])[None, :, None] * math.log10(g), (2, 30, 4))
+    np.testing.assert_allclose(values[:, :-1, 0], expected, atol=1e-12)  # 30 products of 4 x 4
+    assert np.isnan(values[:, -1]).all()
+    np.testing.assert_allclose(record["lyapunov_exponents"], math.log(g), atol=1e-13)
+    assert record.summary["lyapunov_max"] == pytest.approx(math.log(g), abs=1e-13)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_short_products_and_the_sum_of_the_exponents(name: str) -> None:
+    spectrum = {**SPECTRA, "sequences": 2}
+    record = gradlab.run({**SMALL, **NETWORKS[name], "spectrum": spectrum})
+    values = record["log10_product_singular_values"]
+    steps = np.log10(record["step_singular_values"])
+    # P_{T-1} is J_T itself
+    np.testing.assert_allclose(values[:, -2], steps[:, -1], atol=1e-11)
+    # |det| of a product is the product of the |det|: at every t, sums of logarithms
+    dets = steps[:, 1:].sum(axis=-1)
+    tails = dets[:, ::-1].cumsum(axis=1)[:, ::-1]
+    np.testing.assert_allclose(values[:, :-1].sum(axis=-1), tails, rtol=1e-9, atol=1e-9)
+    exponents = record["lyapunov_exponents"].sum(axis=-1) / math.log(10)
+    np.testing.assert_allclose(exponents, dets.mean(axis=1), rtol=1e-9)
+    # sigma_1 of a product is at most the product of the sigma_1
+    bound = steps[:, 1:, :, 0][:, ::-1].cumsum(axis=1)[:, ::-1]
+    assert (values[:, :-1, :, 0] <= bound + 1e-9).all()
+
+
+def test_the_largest_exponent_is_the_growth_rate_of_a_long_run() -> None:
+    config = {"cell": "rnn", "weight_scale": 0.9, "hidden_size": 8, "seq_len": 1500, "seeds": 3}
+    record = gradlab.run(
+        {**config, "spectrum": {"step": False, "product": False, "lyapunov": True, "values": 1}}
+    )
+    rate = record.summary["growth_rate"]["mean"]
+    # both are averages over 1500 steps whose ends differ by O(1) nats; one sequence against all
+    assert record.summary["lyapunov_max"] == pytest.approx(rate, abs=0.02)
+
+
+def test_every_mth_step_and_the_columns(tmp_path: Path) -> None:
+    base = {**SMALL, "cell": "gru", "figures": "none"}
+    whole = gradlab.run({**base, "spectrum": {**SPECTRA, "values": 2}})
+    thin = gradlab.run(
+        {**base, "spectrum": {**SPECTRA, "values": 2, "every": 7}}, out=tmp_path / "x"
+    )
+    there = ~np.isnan(thin["log10_product_singular_values"]).all(axis=(0, 2, 3))
+    assert thin["t"][there].tolist() == [2, 9, 16, 23]
+    np.testing.assert_array_equal(
+        thin["log10_product_singular_values"][:, there],
+        whole["log10_product_singular_values"][:, there],
+    )
+    with (tmp_path / "x" / "steps.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [n for n in rows[0] if "product" in n] == [
+        "log10_product_sigma_1",
+        "log10_product_sigma_2",
+    ]
+    assert rows[2]["log10_product_sigma_1"] and not rows[3]["log10_product_sigma_1"]
+
+
+def test_exponents_of_blocks_are_per_layer() -> None:
+    config = {"cell": "linear", "init": "identity", "weight_scale": 0.5, "inputs": "zeros"}
+    block = {"residual": True, "block": 2, "initial_state": "normal"}
+    record = gradlab.run({**SMALL, **config, **block, "spectrum": SPECTRA})
+    assert record.summary["lyapunov_max"] == pytest.approx(math.log(1.25) / 2, rel=1e-12)
+
+
+def test_nothing_of_it_by_default() -> None:
+    record = gradlab.run({**SMALL, "cell": "rnn"})
+    assert not {"log10_product_singular_values", "lyapunov_exponents"} & record.arrays.keys()
+    assert record.summary["lyapunov_max"] is None
