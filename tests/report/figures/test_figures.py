@@ -35,6 +35,7 @@ X_LABELS = {
     "factor_histogram": "factor",
 }
 Y_LABELS = {
+    "product_singular_values": "singular values of J_T",
     "singular_values": "singular values",
     "lag_split": "norm, relative to",
     "layer_heatmap": "layer",

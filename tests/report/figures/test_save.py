@@ -17,6 +17,7 @@ from gradlab.report import figures
 ALWAYS = ("gradient_norms", "singular_values", "weight_gradient")
 # a record for each of the others
 OTHERS = {
+    "product_singular_values": "products",
     "lag_split": "truncated",
     "layer_heatmap": "three layers",
     "directions": "both directions",
