@@ -11,10 +11,8 @@ also the largest Lyapunov exponent. At finite width H the mean of ln||delta||^2 
 
     ln chi - [1 + 1.5 (m4 / m2^2 - 1)] / H,        m_k = E phi'(a)^k.
 
-Two traps. Gauss-Hermite quadrature with 64 nodes is off by 3e-3 at q = 10 and 6e-2 at q = 100
-(tanh is a step there); the trapezoid rule on +-12 with 4801 points by 1e-13 up to q = 1000,
-and with more points beyond. Iterating the map for q stalls near g = 1, so it is solved by bisection. docs/theory.md has the
-derivations and what simulation says.
+The trap: iterating the map for q stalls near g = 1, so it is solved by bisection. docs/theory.md
+has the derivations, and what simulation says.
 """
 
 from __future__ import annotations
@@ -25,20 +23,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-import numpy as np
-
-from gradlab.nonlinearity import NONLINEARITIES, Array
+from gradlab.analysis.moments import LARGEST_Q, mean_log_slope, second_moment, slope_moment
 
 SOURCE = (
     "chi: Schoenholz et al. 2017, Deep information propagation; in a recurrent net with input: "
     "Molgedey, Schuchhardt, Schuster 1992; finite width: docs/theory.md"
 )
 ACTIVATIONS = ("linear", "tanh", "relu", "sigmoid")
-
-POINTS = 4800  # intervals of the quadrature on +-12; more of them for larger q
-WELL_RESOLVED = 1000.0  # the largest q for which they are enough
-FINEST = 64  # times as many intervals, for q up to
-LARGEST_Q = WELL_RESOLVED * FINEST**2
 
 LINEAR_REGIME = 1.2  # m4 / m2^2 below which phi' varies too little from step to step
 STEEP_RELU = 1.5  # g^2 from which the second moment of a ReLU net is no longer that of a real one
@@ -53,9 +44,9 @@ class Domain(Enum):
         "q has no fixed point: the state grows without end; chi does not depend on it and holds."
     )
     SAME_SLOPE = (
-        "phi' hardly varies from step to step, so that beyond about 20 lags the shared matrix takes "
-        "over and the slope goes to that of its spectral radius, at finite width above ln chi; "
-        "no finite-width value."
+        "phi' hardly varies from step to step, so that beyond about 20 lags the shared matrix "
+        "takes over and the slope goes to that of its spectral radius, at finite width above "
+        "ln chi; no finite-width value."
     )
     QUENCHED = (
         "The mean of phi is not 0: a part of each pre-activation stays the same from step to step. "
@@ -163,7 +154,7 @@ def _caveats(
         Domain.SAME_SLOPE: peakedness < LINEAR_REGIME,
         Domain.QUENCHED: sigmoid or (tanh and bias != 0),
         Domain.TRANSITION: tanh and s2 < QUIET and TRANSITION[0] < g < TRANSITION[1],
-        Domain.HEAVY_TAIL: relu and STEEP_RELU <= g * g,
+        Domain.HEAVY_TAIL: relu and g * g >= STEEP_RELU,
         Domain.AT_REST: relu and q == 0,
         Domain.QUADRATURE: q is not None and q > LARGEST_Q and (tanh or sigmoid),
     }
@@ -220,50 +211,3 @@ def bisect(f: Callable[[float], float], low: float, high: float) -> float:
     while low < (middle := 0.5 * (low + high)) < high:
         low, high = (middle, high) if f(middle) > 0 else (low, middle)
     return high
-
-
-def second_moment(activation: str, b: float, q: float) -> float:
-    """E phi(a)^2 for a ~ N(b, q)."""
-    if activation == "linear":
-        return b * b + q
-    if activation == "relu":
-        edge = math.exp(-b * b / (2 * q)) / math.sqrt(2 * math.pi) if q > 0 else 0.0
-        return (b * b + q) * positive(b, q) + b * math.sqrt(q) * edge
-    return gauss(lambda a: NONLINEARITIES[activation].value(a) ** 2, b, q)
-
-
-def slope_moment(activation: str, b: float, q: float, k: int) -> float:
-    """E phi'(a)^k for a ~ N(b, q)."""
-    if activation in ("linear", "relu"):
-        return 1.0 if activation == "linear" else positive(b, q)
-    return gauss(lambda a: NONLINEARITIES[activation].slope(a) ** k, b, q)
-
-
-def mean_log_slope(activation: str, b: float, q: float) -> float:
-    """E ln phi'(a) for a ~ N(b, q), where phi' itself may underflow."""
-    if activation in ("linear", "relu"):
-        return 0.0 if activation == "linear" else -math.inf
-    if activation == "tanh":  # tanh'(a) = 4 sigmoid'(2 a)
-        return math.log(4) + mean_log_slope("sigmoid", 2 * b, 4 * q)
-    return gauss(lambda a: -np.abs(a) - 2 * np.log1p(np.exp(-np.abs(a))), b, q)
-
-
-def positive(b: float, q: float) -> float:
-    """P(a > 0) for a ~ N(b, q); 1/2 at b = q = 0, the limit of q -> 0."""
-    if q == 0:
-        return 0.5 + 0.5 * math.copysign(1.0, b) if b else 0.5
-    return 0.5 * math.erfc(-b / math.sqrt(2 * q))
-
-
-def gauss(f: Callable[[Array], Array], b: float, q: float) -> float:
-    """E f(a) for a ~ N(b, q), by the trapezoid rule."""
-    finer = 1 if q <= WELL_RESOLVED else min(math.ceil(math.sqrt(q / WELL_RESOLVED)), FINEST)
-    z, weight = _nodes(finer)
-    return float(weight @ f(b + math.sqrt(q) * z))
-
-
-@lru_cache(maxsize=4)
-def _nodes(finer: int) -> tuple[Array, Array]:
-    """Points and weights of the trapezoid rule for N(0, 1)."""
-    z = np.linspace(-12, 12, POINTS * finer + 1)
-    return z, np.exp(-z * z / 2) * (24 / (POINTS * finer) / math.sqrt(2 * math.pi))
