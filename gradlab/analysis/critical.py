@@ -1,4 +1,4 @@
-"""Closed forms: where a cell stops to forget at its zero state, and products of a skip and a matrix.
+"""Closed forms: critical gains at the zero state, products of a skip and a matrix, scalar cells.
 
 g scales recurrent matrices with entries N(0, g^2 / H), whose eigenvalues w fill the disk |w| <= g
 as H -> infinity. Rates are in nats per step. The critical gain of a vanilla net with input is
@@ -47,7 +47,8 @@ def untied_residual_rate(keep: float, branch: float, chi: float) -> float:
 
 def shared_skip_log_square(keep: float, branch: float, k: int) -> float:
     """ln E||(keep + branch W)^k v||^2 / ||v||^2 for one shared Gaussian W of g = 1, H -> infinity:
-    the sum over j of C(k, j)^2 keep^(2 (k - j)) branch^(2 j), which grows like (keep + branch)^(2 k).
+    the sum over j of C(k, j)^2 keep^(2 (k - j)) branch^(2 j), which grows about as
+    (keep + branch)^(2 k).
 
     W^j v, j = 0 .. k, are orthogonal and of the same length as H -> infinity, and that is all that
     is needed. It needs k well below H. With a fresh W in each step it is k ln(keep^2 + branch^2).

@@ -32,18 +32,20 @@ class Scatter:
 
 
 def sigma_max(g: float, H: int) -> Scatter:
-    """Largest singular value of a Gaussian W: 2 g - 1.9 g / H^(2/3) about, +- g / H^(2/3).
+    """Largest singular value of a Gaussian W: about 2 g - 0.76 g / H^(2/3), +- 0.8 g / H^(2/3).
 
     (H / g^2) sigma_max^2 = mu + s X, X Tracy-Widom, mu = (sqrt(H - 1) + sqrt(H))^2 and
     s = (sqrt(H - 1) + sqrt(H)) (1 / sqrt(H - 1) + 1 / sqrt(H))^(1/3) (Johnstone 2001, theorem 1.1).
-    Mean within 0.005 g from H = 8 on, std within a tenth. H >= 2. Other entries of that variance
-    have the same limit.
+    Mean within 0.005 g from H = 8 on, std within a tenth. Other entries of that variance have the
+    same limit. H = 1 is |N(0, g^2)|.
     """
+    if H == 1:
+        return Scatter(g * math.sqrt(2 / math.pi), g * math.sqrt(1 - 2 / math.pi))
     a, b = math.sqrt(H - 1), math.sqrt(H)
     mu, s = (a + b) ** 2, (a + b) * (1 / a + 1 / b) ** (1 / 3)
     mean, variance = TRACY_WIDOM
-    root = math.sqrt((mu + s * mean) / H)
-    return Scatter(g * root, g * s * math.sqrt(variance) / (2 * H * root))
+    spread = s * math.sqrt(variance) / (2 * math.sqrt(mu * H))
+    return Scatter(g * math.sqrt((mu + s * mean) / H), g * spread)
 
 
 def spectral_radius(g: float, H: int) -> tuple[float, float]:
@@ -60,8 +62,8 @@ def spectral_radius(g: float, H: int) -> tuple[float, float]:
     r = np.linspace(1 - width, 1 + 2 * width, 1201)
     inside = _log_all_inside(H * r * r, H)
     step = r[1] - r[0]
-    means = [r[0] + float(np.sum(1 - np.exp(p * inside))) * step for p in (0.5, 1.0)]
-    return g * means[0], g * means[1]
+    low, high = (float(r[0] + np.sum(1 - np.exp(p * inside)) * step) for p in (0.5, 1.0))
+    return g * low, g * high
 
 
 def _log_all_inside(x: Array, H: int) -> Array:
