@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from gradlab.nonlinearity import sigmoid
+
 
 def lstm_critical_gain(forget_bias: float = 0.0) -> float:
     """g above which the zero state of an LSTM is unstable: (1 - f) / (i o).
@@ -17,7 +21,7 @@ def lstm_critical_gain(forget_bias: float = 0.0) -> float:
     of modulus up to f + i o g. About the zero state only: with input the gates move, and `dmft`
     is the theory (at forget bias 1 and s2 = 1/4 the rate is 0 between g = 1 and 2, not at 1.08).
     """
-    return 4 / (1 + math.exp(forget_bias))
+    return 4 * float(sigmoid(np.array(-forget_bias)))
 
 
 def gru_critical_gain() -> float:
@@ -42,7 +46,8 @@ def untied_residual_rate(keep: float, branch: float, chi: float) -> float:
     residual net. phi' at the layers must be independent of delta: true of fresh weights. q grows
     with the layers of a residual net, and chi of tanh with it falls.
     """
-    return 0.5 * math.log(keep * keep + branch * branch * chi)
+    factor = keep * keep + branch * branch * chi
+    return 0.5 * math.log(factor) if factor > 0 else -math.inf
 
 
 def shared_skip_log_square(keep: float, branch: float, k: int) -> float:

@@ -43,6 +43,7 @@ BACK = 60  # lags backward
 FIT = (10, 60)  # lags between which the slope is taken
 SIZE = 4000  # N, units of the population
 ROUNDS = 8
+TINY = 1e-200  # a variance of the field that is as good as none
 
 
 class Domain(Enum):
@@ -56,6 +57,10 @@ class Domain(Enum):
     UPDATE_GATE_ONLY = (
         "Update gate alone: measured slopes of ln ||delta||^2 at H = 512 differ from it "
         "by 0.01 to 0.05 per step."
+    )
+    AT_REST = (
+        "No input: a net whose state starts at 0 stays there (`critical` has its critical gain). "
+        "The theory is of a state that starts elsewhere."
     )
     STILL_SETTLING = (
         "The gate that keeps the state forgets over more steps than the theory runs (120): the "
@@ -90,12 +95,13 @@ def dynamic_mean_field(
 ) -> GatedTheory:
     """The theory for one of UNITS. g and s2 as in `meanfield`; the same seed gives the same digits.
 
-    ValueError for another cell, or unless g > 0 and s2 >= 0.
+    ValueError for another cell, or outside 1e-50 <= g <= 1e10, 0 <= s2 <= 1e10, |biases| <= 100.
     """
     if cell not in UNITS:
         raise ValueError(f"no dynamic mean field for {cell!r}; there is: {', '.join(UNITS)}")
-    if not (0 < g < math.inf and 0 <= s2 < math.inf):
-        raise ValueError(f"g is positive, s2 not negative, both finite; not {g} and {s2}")
+    if not (1e-50 <= g <= 1e10 and 0 <= s2 <= 1e10 and max(abs(bias), abs(forget_bias)) <= 100):
+        given = f"g = {g}, s2 = {s2}, biases {bias} and {forget_bias}"
+        raise ValueError(f"the dynamic mean field is not computed at {given}")
     unit, random = UNITS[cell], np.random.default_rng(seed)
     shift = np.full((unit.gates, 1), bias)
     shift[unit.keeps] += forget_bias
@@ -111,16 +117,17 @@ def dynamic_mean_field(
         log_slope=float(curve[last] - curve[first]) / (last - first),
         q_h=q_h,
         log_mean_square=tuple(map(float, curve)),
-        caveats=_caveats(cell, forget_bias + bias),
+        caveats=_caveats(cell, s2, bias, forget_bias),
     )
 
 
-def _caveats(cell: str, keeps: float) -> tuple[Domain, ...]:
+def _caveats(cell: str, s2: float, bias: float, forget_bias: float) -> tuple[Domain, ...]:
     applies = {
         Domain.WIDTH: True,
         Domain.SAMPLED: True,
         Domain.UPDATE_GATE_ONLY: cell == "gru_minimal",
-        Domain.STILL_SETTLING: math.exp(min(keeps, 700.0)) > STEPS,  # 1 / (1 - f), about
+        Domain.AT_REST: s2 == 0 and bias == 0,
+        Domain.STILL_SETTLING: math.exp(bias + forget_bias) > STEPS,  # 1 / (1 - f), about
     }
     return tuple(domain for domain, holds in applies.items() if holds)
 
@@ -154,20 +161,25 @@ def _backward(unit: Unit, g: float, locals_: Locals, random: np.random.Generator
     field = _Field()
     cotangents = np.empty((BACK, unit.gates * SIZE))
     dh, dc = random.standard_normal(SIZE), np.zeros(SIZE)
-    squares = [float(dh @ dh)]
-    for lag, local in enumerate(reversed(locals_)):
-        d, own, dc = unit.back(local, dh, dc)
+    curve, size = [], 0.0
+    for lag in range(BACK + 1):
+        curve.append(size + math.log(float(dh @ dh)))
+        if lag == BACK:
+            break
+        d, own, dc = unit.back(locals_[-1 - lag], dh, dc)
         cotangents[lag] = d.ravel()
         covariance = g * g / SIZE * (cotangents[: lag + 1] @ cotangents[lag])
         dh = own + field.draw(covariance, random)
-        squares.append(float(dh @ dh))
-    return np.log(squares) - math.log(squares[0])
+        # every lag in a frame of its own: plain numbers would leave the range of a float
+        frame = math.sqrt(float(dh @ dh + dc @ dc))
+        dh, dc, size = dh / frame, dc / frame, size + 2 * math.log(frame)
+    return np.array(curve) - curve[0]
 
 
 class _Field:
     """A Gaussian process over the lags, one path for each unit, drawn lag by lag.
 
-    Kept with unit variances: over 60 lags the plain ones may span hundreds of decades.
+    Kept with unit variances, so that the frame of each lag may be any.
     """
 
     def __init__(self) -> None:
@@ -178,7 +190,7 @@ class _Field:
 
     def draw(self, covariance: Array, random: np.random.Generator) -> Array:
         """The next lag (N,), from its covariances (lags + 1,) with the earlier ones and itself."""
-        s, std = self.lags, math.sqrt(float(covariance[-1]))
+        s, std = self.lags, math.sqrt(max(float(covariance[-1]), TINY))
         noise = random.standard_normal(SIZE)
         self.scale[s] = std
         rho = covariance[:s] / (self.scale[:s] * std)

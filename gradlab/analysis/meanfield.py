@@ -31,6 +31,7 @@ SOURCE = (
 )
 ACTIVATIONS = ("linear", "tanh", "relu", "sigmoid")
 
+LARGEST = 1e100  # of g, s2 and the bias: their squares are floats
 LINEAR_REGIME = 1.2  # m4 / m2^2 below which phi' varies too little from step to step
 STEEP_RELU = 1.5  # g^2 from which the second moment of a ReLU net is no longer that of a real one
 QUIET = 0.01  # s2 below which input no longer hides the fluctuations around the transition
@@ -61,8 +62,8 @@ class Domain(Enum):
         "chi is right at large width."
     )
     AT_REST = (
-        "The state goes to 0, where relu' is taken as 1/2 on average: a state of exact zeros "
-        "has a gradient of exact zeros."
+        "No input and no bias: a net whose state starts at 0 stays there, linear with phi'(0) "
+        "(ReLU: with a gradient of exact zeros). The theory is of a state that starts elsewhere."
     )
     NO_RECURRENCE = "The recurrent weights are zero: nothing is carried back, there is no rate."
     QUADRATURE = "q is above 4 million: the quadrature does not resolve phi there."
@@ -124,13 +125,13 @@ def mean_field(activation: str, g: float, s2: float, bias: float = 0.0) -> MeanF
     """The theory for one of ACTIVATIONS, g >= 0, s2 >= 0. ValueError for anything else."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"no mean field for {activation!r}; there is: {', '.join(ACTIVATIONS)}")
-    if not (0 <= g < math.inf and 0 <= s2 < math.inf and math.isfinite(bias)):
-        raise ValueError(f"g and s2 are finite and not negative, not {g} and {s2}; bias {bias}")
+    if not (0 <= g <= LARGEST and 0 <= s2 <= LARGEST and abs(bias) <= LARGEST):
+        raise ValueError(f"0 <= g, s2 <= {LARGEST:g} and |bias| too; not {g}, {s2}, {bias}")
     q = fixed_point(activation, g, s2, bias)
     at = 1.0 if q is None else q  # where q diverges, phi' is the same at any
     centre = 0.0 if q is None else bias
     m2, m4 = slope_moment(activation, centre, at, 2), slope_moment(activation, centre, at, 4)
-    peakedness = m4 / m2**2 if m2 > 0 else math.inf
+    peakedness = m4 / m2 / m2 if m2 > 0 else math.inf  # m2^2 may underflow
     return MeanField(
         activation,
         g,
@@ -155,7 +156,7 @@ def _caveats(
         Domain.QUENCHED: sigmoid or (tanh and bias != 0),
         Domain.TRANSITION: tanh and s2 < QUIET and TRANSITION[0] < g < TRANSITION[1],
         Domain.HEAVY_TAIL: relu and g * g >= STEEP_RELU,
-        Domain.AT_REST: relu and q == 0,
+        Domain.AT_REST: (relu or tanh) and s2 == 0 and bias == 0,
         Domain.QUADRATURE: q is not None and q > LARGEST_Q and (tanh or sigmoid),
     }
     return tuple(domain for domain, holds in applies.items() if holds)

@@ -148,6 +148,7 @@ def test_steep_nonlinearities_are_resolved(q: float) -> None:
         ("relu", math.sqrt(2.0), 0.25, Domain.DIVERGES),
         ("relu", 1.3, 0.25, Domain.HEAVY_TAIL),
         ("relu", 1.0, 0.0, Domain.AT_REST),
+        ("tanh", 3.0, 0.0, Domain.AT_REST),
         ("tanh", 1.2, 0.0, Domain.TRANSITION),
         ("tanh", 0.9, 0.0, Domain.SAME_SLOPE),
         ("tanh", 0.9, 0.1, Domain.SAME_SLOPE),  # H = 64 measures -.48, the formula would give -.55
@@ -175,12 +176,22 @@ def test_where_all_is_well_there_is_no_caveat() -> None:
     assert mean_field("tanh", 1.5, 0.25).caveats == ()
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("g", [1e-100, 1e-8, 1e3, 1e100])
+@pytest.mark.parametrize("bias", [0.0, -100.0, 1e4])
+def test_extremes_give_numbers(activation: str, g: float, bias: float) -> None:
+    for s2 in (0.0, 1e-300, 1e8):
+        theory = mean_field(activation, g, s2, bias)
+        assert 0 <= theory.chi < math.inf
+        assert theory.q is None or 0 <= theory.q < math.inf
+
+
 @pytest.mark.parametrize(
     ("activation", "g", "s2"),
     [("gelu", 1.0, 0.1), ("tanh", -1.0, 0.1), ("tanh", 1.0, -0.1), ("tanh", math.nan, 0.1)],
 )
 def test_nonsense_is_refused(activation: str, g: float, s2: float) -> None:
-    with pytest.raises(ValueError, match=r"no mean field|finite"):
+    with pytest.raises(ValueError, match=r"no mean field|0 <= g"):
         mean_field(activation, g, s2)
 
 
