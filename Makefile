@@ -1,5 +1,6 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests                 make examples   every config in configs/
+# make test-slow  theory against simulations, minutes each
 # make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
@@ -10,13 +11,16 @@ SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test check lint types examples pictures clean
+.PHONY: run test test-slow check lint types examples pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m long
 
 check: lint types test
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradlab.analysis.meanfield import critical_gain
+from gradlab.analysis.random_matrix import equivalent_gain, input_variance
 from gradlab.config import Config, Loaded, from_mapping
 from gradlab.errors import GradlabError, at
-from gradlab.plan import settle
+from gradlab.plan import DEFAULT_HIDDEN_SIZE, settle
 from gradlab.runner import run
 
 Rate = Callable[[float], "Measured"]
@@ -95,6 +97,33 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
 
     scale = key in SCALES
     return critical(rate, start, target, scale, 0.0 if scale else -math.inf)
+
+
+def theory(config: Config, key: str, target: float) -> float | None:
+    """What mean field predicts (docs/theory.md): the weight scale at which chi = 1, for one layer
+    of a vanilla cell with shared random weights and no bias. None for anything else.
+    """
+    plain = config.layers == 1 and not (config.residual or config.bidirectional)
+    if key != "weight_scale" or target != 0 or not plain or config.init.file is not None:
+        return None
+    kind, init, H = config.cell.type, config.init, config.hidden_size or DEFAULT_HIDDEN_SIZE
+    activation = "linear" if kind == "linear" else config.cell.options().get("activation")
+    gain = equivalent_gain(init.recurrent, H)
+    s2 = input_variance(
+        config.inputs.type,
+        next(iter(config.inputs.options().values()), 1.0)
+        if config.inputs.type in ("normal", "constant")
+        else 1.0,
+        init.input,
+        H,
+        config.input_size or H,
+        init.input_scale,
+    )
+    if kind not in ("linear", "rnn") or not gain or s2 is None or init.bias:
+        return None
+    if activation == "sigmoid":
+        return None  # its mean is not zero: no edge is known
+    return critical_gain(str(activation), s2) / gain
 
 
 def _number(config: Config, key: str) -> float:

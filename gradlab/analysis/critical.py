@@ -1,0 +1,103 @@
+"""Closed forms: critical gains at the zero state, products of a skip and a matrix, scalar cells.
+
+g scales recurrent matrices with entries N(0, g^2 / H), whose eigenvalues w fill the disk |w| <= g
+as H -> infinity. Rates are in nats per step. The critical gain of a vanilla net with input is
+`meanfield.critical_gain`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradlab.nonlinearity import sigmoid
+
+
+def lstm_critical_gain(forget_bias: float = 0.0) -> float:
+    """g above which the zero state of an LSTM is unstable: (1 - f) / (i o).
+
+    No input, i = o = 1/2, f = sigmoid(forget_bias). There J has the eigenvalues 0 and f + i o w,
+    of modulus up to f + i o g. About the zero state only: with input the gates move, and `dmft`
+    is the theory (at forget bias 1 and s2 = 1/4 the rate is 0 between g = 1 and 2, not at 1.08).
+    """
+    return 4 * float(sigmoid(np.array(-forget_bias)))
+
+
+def gru_critical_gain() -> float:
+    """g above which the zero state of a GRU is unstable: 1 / r = 2, whatever the update gate.
+
+    J = z + (1 - z) r W_n there, with the eigenvalues z + (1 - z) r w. Also of the form of 2014.
+    """
+    return 2.0
+
+
+def gru_minimal_critical_gain() -> float:
+    """g above which the zero state of a minimal GRU is unstable: 1. The GRU with r = 1."""
+    return 1.0
+
+
+def untied_residual_rate(keep: float, branch: float, chi: float) -> float:
+    """Growth rate of ln||delta|| per layer of h' = keep h + branch phi(W h + b), W fresh in each:
+    ln(keep^2 + branch^2 chi) / 2, from E||delta'||^2 = (keep^2 + branch^2 chi) E||delta||^2.
+
+    chi = g^2 E phi'^2 at the layer's own pre-activation, g^2 for a linear branch; keep = 0 is a
+    deep net without skips (critical at chi = 1: ReLU at g^2 = 2, He et al. 2015), keep = 1 a
+    residual net. phi' at the layers must be independent of delta: true of fresh weights. q grows
+    with the layers of a residual net, and chi of tanh with it falls.
+    """
+    factor = keep * keep + branch * branch * chi
+    return 0.5 * math.log(factor) if factor > 0 else -math.inf
+
+
+def shared_skip_log_square(keep: float, branch: float, k: int) -> float:
+    """ln E||(keep + branch W)^k v||^2 / ||v||^2 for one shared Gaussian W of g = 1, H -> infinity:
+    the sum over j of C(k, j)^2 keep^(2 (k - j)) branch^(2 j), which grows about as
+    (keep + branch)^(2 k).
+
+    W^j v, j = 0 .. k, are orthogonal and of the same length as H -> infinity, and that is all that
+    is needed. It needs k well below H. With a fresh W in each step it is k ln(keep^2 + branch^2).
+    """
+    logs = [
+        2 * _log_binomial(k, j) + 2 * _log_power(keep, k - j) + 2 * _log_power(branch, j)
+        for j in range(k + 1)
+    ]
+    top = max(logs)
+    if top == -math.inf:
+        return top
+    return top + math.log(math.fsum(math.exp(x - top) for x in logs))
+
+
+def _log_binomial(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _log_power(base: float, n: int) -> float:
+    """ln |base|^n, with 0^0 = 1."""
+    if n == 0:
+        return 0.0
+    return n * math.log(abs(base)) if base else -math.inf
+
+
+def scalar_gradient_square(weight: float) -> float:
+    """E (dh/dw)^2 of h' = w h + u with u of variance 1, white, |w| < 1, in the stationary state:
+    (1 + w^2) / (1 - w^2)^3.
+
+    dh/dw = sum of n w^(n-1) u at lag n, so it is the sum of n^2 w^(2 n - 2).
+    """
+    square = weight * weight
+    return (1 + square) / (1 - square) ** 3
+
+
+def scalar_horizon(weight: float, missing: float = 0.05) -> float:
+    """Lags n for which |w|^(2 n) = missing, the share of a geometric series that lies beyond lag n:
+    ln(missing) / (2 ln|w|), 0 < |w| < 1.
+    """
+    return math.log(missing) / (2 * math.log(abs(weight)))
+
+
+def chrono_retention(horizon: int) -> float:
+    """f^T for the largest forget bias that the chrono initialisation (Tallec, Ollivier 2018) draws
+    for that horizon T, ln(T - 1), f = (T - 1) / T: tends to 1/e. T >= 2.
+    """
+    return (1 - 1 / horizon) ** horizon
