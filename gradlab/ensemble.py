@@ -9,17 +9,11 @@ import numpy as np
 
 from gradlab.drawn import Drawing, Member, Tensors, schedule
 from gradlab.engine.clip import StepClip
-from gradlab.engine.collect import (
-    Gradients,
-    Products,
-    Truncation,
-    Wanted,
-    backpropagate,
-    parameter_gradients,
-)
+from gradlab.engine.collect import Truncation, backpropagate, parameter_gradients
 from gradlab.engine.forward import Trajectory, forward
 from gradlab.engine.lags import lag_split
 from gradlab.engine.loss import Injection, Injections, Loss, read_out, upstream
+from gradlab.engine.recording import Gradients, Products, Wanted
 from gradlab.engine.scaled import Scaled
 from gradlab.networks import entering, output
 from gradlab.nonlinearity import Array

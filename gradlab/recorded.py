@@ -9,9 +9,9 @@ import numpy as np
 
 from gradlab.drawn import Member, Tensors
 from gradlab.engine import clip as clipping
-from gradlab.engine.collect import Gradients
 from gradlab.engine.lags import LagSplit, deviation
 from gradlab.engine.product_spectrum import ProductSpectrum
+from gradlab.engine.recording import Gradients
 from gradlab.engine.scaled import Scaled, norm
 from gradlab.engine.spectrum import weight_singular_values, weight_spectrum
 from gradlab.nonlinearity import Array

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab import __version__
+from gradlab.analysis.course import Facts, course
 from gradlab.analysis.growth import slopes
-from gradlab.analysis.summary import Facts, course, summarize
+from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
 from gradlab.ensemble import compute
 from gradlab.memory import memory_plan
@@ -112,7 +113,6 @@ def _facts(spec: Spec, names: dict[str, list[str]], entries: tuple[int, ...]) ->
         max_slope=cell.max_slope(cell.Options(**spec.options)),
         clip=spec.clip,
         truncate=cut and (cut.steps * stride, cut.mode),
-        loss=spec.loss,
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
@@ -35,6 +36,15 @@ class Block(NamedTuple):
     clip_scale: Array  # (n + 1, R) the factor of a step clip, 1 where none
     segment: Segment  # where states, inputs and pre-activations of these steps are
     steps: slice  # of this block within the segment
+
+    @property
+    def t(self) -> NDArray[np.int64]:
+        """(n,): the steps."""
+        return np.arange(self.t0, self.t0 + len(self.cotangents.exponent)) + 1
+
+    def local_at(self, k: NDArray[np.int64] | slice) -> Any:
+        """Local derivatives of some of the steps."""
+        return type(self.local)(*(field[k] for field in self.local))
 
 
 class _Road(NamedTuple):

@@ -130,12 +130,12 @@ def _of_block(
     frame = block.cotangents.exponent
     shares = [s for s in block_shares(trajectory.cell, block) if s.tensor in partial.tensors]
     norms = share_norms(tuple(shares), partial.tensors, frame, slice(0, n))
-    sets = trajectory.weights.sets(np.arange(block.t0, block.t0 + n) + 1)
+    sets = trajectory.weights.sets(block.t[:n])
     for high in range(n, 0, -partial.at_once):
         k = slice(max(high - partial.at_once, 0), high)
         A = _products(shares, frame, k, None if sets is None else sets[k], partial)
         remainder, cosine = partial.add(A[::-1])
-        yield _Part(Scaled(norms.mantissa[k][::-1], norms.exponent[k][::-1]), remainder, cosine)
+        yield _Part(norms.at(k).at(slice(None, None, -1)), remainder, cosine)
 
 
 def _products(
@@ -152,7 +152,9 @@ def _products(
         left, right = share.left[k], share.right[k]
         exponent = frame[k] - partial.frame
         if not np.abs(right).max() < LARGE:  # a state near the end of the float range
-            right, exponent = _apart(right, exponent)
+            right, exponent = Scaled(*renormalize(*Scaled(right, exponent).flat())).leading(
+                *exponent.shape
+            )
         term = shift(left, exponent) @ right.swapaxes(-1, -2)  # (n, R, m, q)
         rows, columns = partial.tensors[share.tensor]
         start = partial.start[share.tensor] + share.row * columns
@@ -162,13 +164,6 @@ def _products(
             at = start + index * rows * columns
             A[mine, :, at : at + flat.shape[-1]] += flat[mine]
     return A
-
-
-def _apart(right: Array, exponent: Exponents) -> tuple[Array, Exponents]:
-    """The size of each step's and member's array taken into its exponent (n, R)."""
-    n, R = exponent.shape
-    flat, e = renormalize(right.reshape(n * R, *right.shape[2:]), exponent.reshape(-1))
-    return flat.reshape(right.shape), e.reshape(n, R)
 
 
 def _of_lag(whole: Whole, lag: Lag, partial: _Partial) -> _Part:

@@ -37,8 +37,8 @@ class PathNorms:
         if self._waiting is not None:
             self._put(*self._waiting, outlet[-1:])
         if len(outlet) > 1:
-            self._put(block.t0 + 2, _part(block.local, slice(1, None)), outlet[:-1])
-        first = _part(block.local, slice(0, 1))
+            self._put(block.t0 + 2, block.local_at(slice(1, None)), outlet[:-1])
+        first = block.local_at(slice(0, 1))
         self._waiting = block.t0 + 1, first
         if block.t0 == 0:
             self._put(1, first, np.zeros_like(outlet[:1]))
@@ -61,14 +61,9 @@ class FactorHistogram:
 
     def add(self, block: Block) -> None:
         """Count a block's factors."""
-        n, R = block.cotangents.exponent.shape
-        p = self._weights.over(np.arange(block.t0, block.t0 + n) + 1)
-        factor = np.nan_to_num(self._cell.factor(p, block.local))
+        R = block.cotangents.exponent.shape[1]
+        factor = np.nan_to_num(self._cell.factor(self._weights.over(block.t), block.local))
         which = np.minimum((factor * BINS).astype(np.int64), BINS - 1)
         member = np.arange(R)[:, None, None] * BINS
         found = np.bincount((which + member).ravel(), minlength=R * BINS)
         self.counts += found.reshape(R, BINS)
-
-
-def _part(local: Any, k: slice) -> Any:
-    return type(local)(*(field[k] for field in local))

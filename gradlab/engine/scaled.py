@@ -24,6 +24,23 @@ class Scaled(NamedTuple):
     mantissa: Array
     exponent: Exponents
 
+    def at(self, k: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Scaled:
+        """Some elements of the first axis."""
+        return Scaled(self.mantissa[k], self.exponent[k])
+
+    def flat(self) -> Scaled:
+        """The axes of the exponent as one: (R, ...)."""
+        axes = self.exponent.ndim
+        return Scaled(
+            self.mantissa.reshape(-1, *self.mantissa.shape[axes:]), self.exponent.reshape(-1)
+        )
+
+    def leading(self, *shape: int) -> Scaled:
+        """The first axis as these, what `flat` undoes."""
+        return Scaled(
+            self.mantissa.reshape(*shape, *self.mantissa.shape[1:]), self.exponent.reshape(shape)
+        )
+
     def log10(self) -> Array:
         """log10 of norms (both arrays of one shape): -inf for an exact zero, NaN for NaN."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -36,6 +53,11 @@ class Scaled(NamedTuple):
             value = shift(self.mantissa, self.exponent)
         lost = np.isinf(value) | ((np.abs(value) < np.finfo(float).tiny) & (self.mantissa != 0))
         return np.where(lost, np.nan, value)
+
+
+def neighbours(k: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """The same elements, k ascending; as a slice, which copies nothing, where none is left out."""
+    return slice(int(k[0]), int(k[-1]) + 1) if k[-1] - k[0] == len(k) - 1 else k
 
 
 def shift(a: Array, exponent: Exponents) -> Array:

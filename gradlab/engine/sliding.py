@@ -33,33 +33,23 @@ def sliding(
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             _collect(total, lag.steps, lag.delta)
             if lag.steps[0] == 1:  # s_0 is given, there is nothing to detach
-                _collect(total, lag.steps[:1] - 1, Scaled(lag.pulled[:1], lag.delta.exponent[:1]))
+                pulled = Scaled(lag.pulled, lag.delta.exponent)
+                _collect(total, lag.steps[:1] - 1, pulled.at(slice(0, 1)))
     for t0 in range((T - 1) // BLOCK * BLOCK, -1, -BLOCK):
         yield _block(whole, total, t0, min(BLOCK, T - t0))
 
 
 def _collect(total: Scaled, steps: NDArray[np.int64], delta: Scaled) -> None:
     """Add adjoints (m, R, D, B) to those of their steps, which are distinct."""
-    here = Scaled(total.mantissa[steps], total.exponent[steps])
-    total.mantissa[steps], total.exponent[steps] = _plus(here, delta)
-
-
-def _plus(a: Scaled, b: Scaled) -> Scaled:
-    """a + b of arrays (m, R, D, B) with exponents (m, R)."""
-    shape = a.mantissa.shape
-
-    def flat(c: Scaled) -> Scaled:
-        return Scaled(c.mantissa.reshape(-1, *shape[2:]), c.exponent.reshape(-1))
-
-    both = add(flat(a), flat(b))
-    return Scaled(both.mantissa.reshape(shape), both.exponent.reshape(shape[:2]))
+    both = add(total.at(steps).flat(), delta.flat()).leading(*delta.exponent.shape)
+    total.mantissa[steps], total.exponent[steps] = both
 
 
 def _block(whole: Whole, total: Scaled, t0: int, n: int) -> Block:
     """Steps t0 + 1 .. t0 + n of that pass."""
     steps = np.arange(t0, t0 + n) + 1
     local, trajectory = whole.local_at(steps), whole.trajectory
-    delta = Scaled(total.mantissa[t0 : t0 + n + 1], total.exponent[t0 : t0 + n + 1])
+    delta = total.at(slice(t0, t0 + n + 1))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         p = trajectory.weights.over(steps)
         cotangents = trajectory.cell.vjp(p, local, delta.mantissa[1:])[1]

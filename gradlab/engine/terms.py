@@ -16,7 +16,7 @@ from gradlab.cells.interface import Shape
 from gradlab.engine.backward import State, inject
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.loss import Loss
-from gradlab.engine.scaled import Scaled, renormalize
+from gradlab.engine.scaled import Scaled, neighbours, renormalize
 from gradlab.nonlinearity import Array
 
 
@@ -43,18 +43,13 @@ class Whole:
 
     def local_at(self, steps: NDArray[np.int64]) -> Any:
         """Local derivatives of some steps, arrays (m, R, rows, B)."""
-        k = _index(steps - 1)
+        k = neighbours(steps - 1)
         return type(self.local)(*(field[k] for field in self.local))
 
     def part(self, steps: NDArray[np.int64]) -> tuple[Array, Array, Array]:
         """Pre-activations, states before, and inputs of some steps."""
-        k = _index(steps - 1)
+        k = neighbours(steps - 1)
         return self.segment.activations[k], self.segment.states[k], self.segment.x[k]
-
-
-def _index(k: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """The same elements; as a slice, which copies nothing, where they are neighbours."""
-    return slice(int(k[0]), int(k[-1]) + 1) if k[-1] - k[0] == len(k) - 1 else k
 
 
 def by_lag(whole: Whole, loss: Loss, entries: Sequence[int], most: int) -> Iterator[Lag]:
@@ -63,20 +58,19 @@ def by_lag(whole: Whole, loss: Loss, entries: Sequence[int], most: int) -> Itera
     R, D, B = trajectory.marks.shape[1:]
     steps = np.array(sorted(entries), np.int64)
     start = [_entry(loss, int(t), (R, D, B), trajectory.marks.dtype) for t in steps]
-    delta, exponent = np.stack(start), np.zeros((len(steps), R), np.int64)
+    delta = Scaled(np.stack(start), np.zeros((len(steps), R), np.int64))
     for _ in range(most):
         alive = steps >= 1
-        steps, delta, exponent = steps[alive], delta[alive], exponent[alive]
+        steps, delta = steps[alive], delta.at(alive)
         if not len(steps):
             return
-        flat = State(delta.reshape(-1, D, B), exponent.reshape(-1))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            flat = State(*renormalize(*flat))  # terms differ in size, and shrink unseen
-            delta, exponent = flat.delta.reshape(delta.shape), flat.exponent.reshape(exponent.shape)
+            # terms differ in size, and shrink unseen
+            delta = Scaled(*renormalize(*delta.flat())).leading(len(steps), R)
             p = trajectory.weights.over(steps)
-            g, cotangents = trajectory.cell.vjp(p, whole.local_at(steps), delta)
-        yield Lag(steps, Scaled(delta, exponent), Scaled(cotangents, exponent), g)
-        steps, delta = steps - 1, g
+            g, cotangents = trajectory.cell.vjp(p, whole.local_at(steps), delta.mantissa)
+        yield Lag(steps, delta, Scaled(cotangents, delta.exponent), g)
+        steps, delta = steps - 1, Scaled(g, delta.exponent)
 
 
 def _entry(loss: Loss, t: int, shape: Shape, dtype: np.dtype) -> Array:

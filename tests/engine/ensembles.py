@@ -13,9 +13,10 @@ from gradlab.cells.interface import Cell
 from gradlab.draws import Streams
 from gradlab.engine.backward import sweep
 from gradlab.engine.clip import StepClip
-from gradlab.engine.collect import Gradients, Wanted, backpropagate
+from gradlab.engine.collect import backpropagate
 from gradlab.engine.forward import Trajectory, forward
 from gradlab.engine.loss import Injection
+from gradlab.engine.recording import Gradients, Wanted
 from gradlab.engine.scaled import Scaled
 from gradlab.engine.schedule import Shared
 from gradlab.initial import Drawn, member

@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 
 from gradlab.draws import Streams
-from gradlab.engine.collect import Wanted, backpropagate
+from gradlab.engine.collect import backpropagate
 from gradlab.engine.forward import forward
+from gradlab.engine.recording import Wanted
 from gradlab.engine.schedule import Shared
 from gradlab.inputs import BLOCK, Inputs
 from tests.cells.derivatives import VARIANTS

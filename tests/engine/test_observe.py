@@ -20,7 +20,8 @@ import pytest
 
 import gradlab
 from gradlab.cells.affine import blocks
-from gradlab.engine.collect import Wanted, backpropagate
+from gradlab.engine.collect import backpropagate
+from gradlab.engine.recording import Wanted
 from tests.engine.ensembles import drawn
 
 T = 40  # more than two blocks

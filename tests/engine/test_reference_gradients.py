@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradlab.engine.collect import Gradients
+from gradlab.engine.recording import Gradients
 from tests.cells.derivatives import VARIANTS
 from tests.cells.reference_gradients import AUTOGRAD, TENSORS, columns, load
 from tests.engine.ensembles import Array, Ensemble, Given, value
