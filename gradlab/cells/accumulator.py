@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradlab.cells.affine import no_bound, nothing_more
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, tanh_slope
 
@@ -54,8 +55,7 @@ def init(tensors: Tensors, options: Options) -> Params:
     return Params(U, tensors.get("bias_ih", np.zeros(U.shape[:-1], U.dtype))[..., None])
 
 
-def max_slope(options: Options) -> None:
-    return None
+max_slope = no_bound
 
 
 def drive(p: Params, x: Array) -> Array:
@@ -87,8 +87,7 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return Share("weight_ih", cot, x), Share("bias_ih", cot, None)
 
 
-def totals(p: Params, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
-    return {}
+totals = nothing_more
 
 
 def readings(loc: Local) -> dict[str, Reading]:

@@ -6,11 +6,12 @@ bias_hh (G,), where G = H times the number of gates. biases=1 leaves out bias_hh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.cells.interface import Shape, Share, Tensors
+from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array
 
 
@@ -56,6 +57,29 @@ def affine_shares(du: Array, dv: Array, h: Array, x: Array) -> tuple[Share, ...]
         Share("bias_ih", du, None),
         Share("bias_hh", dv, None),
     )
+
+
+def no_bound(options: object) -> None:
+    """max_slope of a gated cell: its Jacobian is no phi' times a matrix, there is no gamma."""
+
+
+def nothing_more(p: object, loc: object, g: Array, cot: Array) -> dict[str, Array]:
+    """totals of a cell without paths between the parts of its state."""
+    return {}
+
+
+def with_outlet(k: Array, g: Array) -> dict[str, Array]:
+    """totals of an LSTM: the adjoint of c with the path c_t -> h_t, k = dh_t / dc_t."""
+    g_h, g_c = blocks(g, 2)
+    return {"c_total": g_c + g_h * k}
+
+
+def gate_readings(
+    gates: Sequence[str], values: Sequence[Array], slopes: Array
+) -> dict[str, Reading]:
+    """readings of packed gates: their values, and the slopes (..., G, B) over their largest."""
+    own = blocks(slopes, len(gates))
+    return {g: Reading(*pair) for g, pair in zip(gates, zip(values, own, strict=True), strict=True)}
 
 
 def blocks(a: Array, n: int) -> tuple[Array, ...]:

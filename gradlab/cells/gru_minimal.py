@@ -15,7 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.cells.affine import Affine, affine, affine_shares, blocks, diagonal, times_rows
+from gradlab.cells.affine import (
+    Affine,
+    affine,
+    affine_shares,
+    blocks,
+    diagonal,
+    gate_readings,
+    no_bound,
+    nothing_more,
+    times_rows,
+)
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
@@ -54,8 +64,7 @@ def init(tensors: Tensors, options: Options) -> Affine:
     return affine(tensors)
 
 
-def max_slope(options: Options) -> None:
-    return None
+max_slope = no_bound
 
 
 def drive(p: Affine, x: Array) -> Array:
@@ -98,10 +107,8 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return affine_shares(cot, cot, s_prev, x)
 
 
-def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
-    return {}
+totals = nothing_more
 
 
 def readings(loc: Local) -> dict[str, Reading]:
-    pairs = zip((loc.z, loc.n), blocks(loc.slopes, 2), strict=True)
-    return {name: Reading(*pair) for name, pair in zip(GATES, pairs, strict=True)}
+    return gate_readings(GATES, (loc.z, loc.n), loc.slopes)

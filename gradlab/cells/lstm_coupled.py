@@ -24,8 +24,11 @@ from gradlab.cells.affine import (
     affine_shares,
     blocks,
     diagonal,
+    gate_readings,
+    no_bound,
     path_norms,
     times_rows,
+    with_outlet,
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
@@ -69,8 +72,7 @@ def init(tensors: Tensors, options: Options) -> Affine:
     return affine(tensors)
 
 
-def max_slope(options: Options) -> None:
-    return None
+max_slope = no_bound
 
 
 def drive(p: Affine, x: Array) -> Array:
@@ -126,8 +128,7 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
 
 
 def totals(p: Affine, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
-    g_h, g_c = blocks(g, 2)
-    return {"c_total": g_c + g_h * loc.k}
+    return with_outlet(loc.k, g)
 
 
 def outlet(loc: Local) -> Array:
@@ -140,5 +141,4 @@ def paths(p: Affine, loc: Local, k_prev: Array) -> Array:
 
 
 def readings(loc: Local) -> dict[str, Reading]:
-    pairs = zip(blocks(loc.gates, 3), blocks(loc.slopes, 3), strict=True)
-    return {name: Reading(*pair) for name, pair in zip(GATES, pairs, strict=True)}
+    return gate_readings(GATES, blocks(loc.gates, 3), loc.slopes)

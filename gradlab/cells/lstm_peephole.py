@@ -28,8 +28,11 @@ from gradlab.cells.affine import (
     affine_shares,
     blocks,
     diagonal,
+    gate_readings,
+    no_bound,
     path_norms,
     times_rows,
+    with_outlet,
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
@@ -90,8 +93,7 @@ def init(tensors: Tensors, options: Options) -> Params:
     return Params(affine(tensors), i, f, o)
 
 
-def max_slope(options: Options) -> None:
-    return None
+max_slope = no_bound
 
 
 def drive(p: Params, x: Array) -> Array:
@@ -159,8 +161,7 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
 
 
 def totals(p: Params, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
-    g_h, g_c = blocks(g, 2)
-    return {"c_total": g_c + g_h * loc.k}
+    return with_outlet(loc.k, g)
 
 
 def outlet(loc: Local) -> Array:
@@ -173,5 +174,4 @@ def paths(p: Params, loc: Local, k_prev: Array) -> Array:
 
 
 def readings(loc: Local) -> dict[str, Reading]:
-    pairs = zip(blocks(loc.gates, 4), blocks(loc.slopes, 4), strict=True)
-    return {name: Reading(*pair) for name, pair in zip(GATES, pairs, strict=True)}
+    return gate_readings(GATES, blocks(loc.gates, 4), loc.slopes)

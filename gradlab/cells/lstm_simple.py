@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.cells.affine import blocks, diagonal
+from gradlab.cells.affine import blocks, diagonal, no_bound, nothing_more
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
 from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
 
@@ -68,8 +68,7 @@ def init(tensors: Tensors, options: Options) -> Params:
     return Params(U, tensors.get("bias_ih", np.zeros(U.shape[:-1], U.dtype))[..., None])
 
 
-def max_slope(options: Options) -> None:
-    return None
+max_slope = no_bound
 
 
 def drive(p: Params, x: Array) -> Array:
@@ -120,8 +119,7 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     return Share("weight_ih", g_a, x), Share("bias_ih", g_a, None)
 
 
-def totals(p: Params, loc: Local, g: Array, cot: Array) -> dict[str, Array]:
-    return {}
+totals = nothing_more
 
 
 def readings(loc: Local) -> dict[str, Reading]:
