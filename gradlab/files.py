@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from gradlab.errors import GradlabError
 
 TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files that a run's and a sweep's folder have under the same names."""
+
+    path: Path
+
+    @property
+    def summary(self) -> Path:
+        """The numbers that tell it all, as JSON; written last, so Make can depend on it."""
+        return self.path / "summary.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Where and when it was computed: the only file that differs between equal runs."""
+        return self.path / "provenance.json"
+
+    @property
+    def report(self) -> Path:
+        """The report, readable on any forge."""
+        return self.path / "report.md"
 
 
 def put(path: Path, content: str | bytes) -> None:

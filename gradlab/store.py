@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
-from gradlab.files import put, reason
+from gradlab.files import ResultFiles, put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
 
@@ -29,10 +29,8 @@ PREVIOUS = ".previous"
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(ResultFiles):
     """The files of one result."""
-
-    path: Path
 
     @property
     def config(self) -> Path:
@@ -48,21 +46,6 @@ class Folder:
     def steps(self) -> Path:
         """One row for each seed and recorded step."""
         return self.path / "steps.csv"
-
-    @property
-    def summary(self) -> Path:
-        """The numbers of the summary, as JSON; written last, so Make can depend on it."""
-        return self.path / "summary.json"
-
-    @property
-    def provenance(self) -> Path:
-        """Where and when it was computed: the only file that differs between equal runs."""
-        return self.path / "provenance.json"
-
-    @property
-    def report(self) -> Path:
-        """The report, readable on any forge."""
-        return self.path / "report.md"
 
     @property
     def previous(self) -> Path:

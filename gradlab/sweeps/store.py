@@ -27,14 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
-from gradlab.files import TEMPORARY, reason, write_whole
+from gradlab.files import TEMPORARY, ResultFiles, reason, write_whole
 
 
 @dataclass(frozen=True)
-class SweepFolder:
+class SweepFolder(ResultFiles):
     """The files of one sweep."""
-
-    path: Path
 
     @property
     def description(self) -> Path:
@@ -55,21 +53,6 @@ class SweepFolder:
     def table(self) -> Path:
         """One row a point."""
         return self.path / "table.csv"
-
-    @property
-    def summary(self) -> Path:
-        """Counts and outcome, as JSON."""
-        return self.path / "summary.json"
-
-    @property
-    def provenance(self) -> Path:
-        """Where and when."""
-        return self.path / "provenance.json"
-
-    @property
-    def report(self) -> Path:
-        """The report."""
-        return self.path / "report.md"
 
     def task(self, task: str) -> Path:
         """The file of one task."""
