@@ -88,14 +88,13 @@ def squares_of_powers(draws: int, H: int, k: int) -> Array:
 
 
 def test_a_power_of_one_matrix_has_no_typical_mean() -> None:
-    spec: dict[str, Any] = {"seq_len": 20, "batch_size": 1, "inputs": "zeros", "seeds": 2000}
+    spec: dict[str, Any] = {"seq_len": 20, "batch_size": 1, "inputs": "zeros", "seeds": 500}
     off = {"spectrum": "none", "lag_split": "none", "loss": {"value": "unit"}}
     record = gradlab.run({"cell": "linear", "hidden_size": 64, **spec, **off})
     run = 10 ** (2 * record["log10_grad_norm_h"][:, 0])
     law = squares_of_powers(40_000, 64, 20)
-    # the 2000 seeds decide: the median of n draws has the error sqrt(n)/2 in rank, here 22; three
-    # of them on either side
-    ranks = np.sort(run)[[1000 - 67, 1000 + 67]]
+    # the median of n draws has the error sqrt(n)/2 in rank, here 11; three of them on either side
+    ranks = np.sort(run)[[250 - 34, 250 + 34]]
     assert ranks[0] < np.median(law) < ranks[1]
     # what misleads: one seed is near the median, the mean is made by a few in a hundred
     assert law.mean() > 5 * np.median(law)
