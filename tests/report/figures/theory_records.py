@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from network_records import added
+
 from gradlab.analysis import random_matrix
 from gradlab.analysis.meanfield import critical_gain, mean_field
 from gradlab.record import Record
@@ -57,6 +59,4 @@ def theory(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _added(source: Record, theory: dict[str, Any]) -> Record:
-    from network_records import added
-
     return added(source, summary={"theory": source.summary["theory"] | theory})
