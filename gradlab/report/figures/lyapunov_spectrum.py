@@ -43,7 +43,7 @@ def draw(ax: Axes, record: Record) -> None:
     values = _members(record[ARRAY])
     D = values.shape[1]
     curve, short = over_members(np.arange(1, D + 1), values), finite_time(record)
-    lines = _theory(record, values)
+    lines = theory(record, values)
     shown = [curve.measured, *([] if short is None else [short.finite_median()])]
     _limits(ax, np.concatenate([*shown, *(y for _, y, _ in lines), np.zeros(1)]))
     captions.whole_numbers(ax, 1, D, f"i, of {D} exponents")
@@ -121,7 +121,7 @@ def _limits(ax: Axes, values: Array) -> None:
     ax.set_ylim(low - margin, high + margin)
 
 
-def _theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
+def theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
     """x, y and label of each line."""
     D = values.shape[1]
     exact = _fresh(record)

@@ -136,7 +136,7 @@ SPECTRAL: dict[str, dict[str, Any]] = {
     "many seeds": {"cell": "rnn", "seeds": 21, "hidden_size": 33},
     "one unit": {"cell": "rnn", "hidden_size": 1},
     "gru": {"cell": "gru"},
-    "at rest": TEXTBOOK | {"weight_scale": 0.5},
+    "at rest": {"cell": "rnn", "inputs": "zeros", "weight_scale": 0.8},
 }
 WITH_THEORY = [f"spectra, {case}, theory" for case in SPECTRAL]
 
