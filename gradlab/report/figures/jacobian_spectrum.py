@@ -38,7 +38,7 @@ POINTS = 160
 ROOM = 1.1  # of the highest step
 SMALL = 32  # units below which the law of large H is only a sketch
 DOUBTS = {  # where q of the mean field is not that of the net, in short
-    Domain.AT_REST: "theory is of a state that does not start at rest: without input it stays at 0",
+    Domain.AT_REST: "theory is of a state that does not start at rest; without input it stays",
     Domain.TRANSITION: "near the transition q of a net of finite width is larger than theory's",
     Domain.QUADRATURE: "q is above 4 million: the law is not resolved there",
 }

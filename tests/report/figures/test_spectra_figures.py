@@ -307,7 +307,7 @@ def test_the_law_and_its_words() -> None:
     at_rest = "spectra, at rest, theory"
     caveats = record(at_rest).summary["theory"]["mean_field"]["caveats"]
     assert Domain.AT_REST.value in caveats
-    assert "stays at 0" in words("jacobian_spectrum", at_rest)
+    assert "does not start at rest" in words("jacobian_spectrum", at_rest)
 
 
 CHANGES: dict[str, Callable[[Record], Record]] = {
