@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gradlab.analysis.random_matrix import INDEPENDENT
+from gradlab.record import Record
+
+NAMES = {
+    "deep": "mean field, fresh weights",
+    "dynamic_mean_field": "dynamic mean field",
+    "mean_field": "mean field",
+}
+
 
 class Rate(NamedTuple):
-    """A growth rate in nats per step, and which theory it is of."""
+    """A growth rate in nats per step, and which theory at which width it is of."""
 
     value: float
     name: str
@@ -19,17 +28,18 @@ def entry(summary: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     return found
 
 
+def independent(record: Record) -> dict[str, Any] | None:
+    """random_matrix, where it is of independent entries: not of an orthogonal W."""
+    found = entry(record.summary, "random_matrix")
+    return found if record.config["init"]["recurrent"] in INDEPENDENT else None
+
+
 def growth_rate(summary: Mapping[str, Any]) -> Rate | None:
-    """The most special theory that has a rate: of fresh weights in every layer, of gated cells in
-    two-time mean field, of the mean field at this width, else at large width.
-    """
-    for name, key, words in (
-        ("deep", "growth_rate", "mean field of a deep net"),
-        ("dynamic_mean_field", "growth_rate", "two-time mean field"),
-        ("mean_field", "growth_rate_at_width", "mean field at this H"),
-        ("mean_field", "growth_rate", "mean field"),
-    ):
-        value = (entry(summary, name) or {}).get(key)
-        if value is not None:
-            return Rate(float(value), words)
+    """That of the one theory that is about the run: at the net's own width where that is known."""
+    for key, name in NAMES.items():
+        told = entry(summary, key) or {}
+        if told.get("growth_rate_at_width") is not None:
+            return Rate(float(told["growth_rate_at_width"]), f"{name}, H = {told['H']}")
+        if told.get("growth_rate") is not None:
+            return Rate(float(told["growth_rate"]), f"{name}, H → ∞")
     return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradlab.analysis import jacobian_law
-from gradlab.analysis.meanfield import Domain
+from gradlab.analysis.meanfield import Domain, mean_field
 from gradlab.record import Record
 from gradlab.report import network, predicted, style
 from gradlab.report.figures import captions, decades, histogram
@@ -38,7 +38,6 @@ POINTS = 160
 ROOM = 1.1  # of the highest step
 SMALL = 32  # units below which the law of large H is only a sketch
 DOUBTS = {  # where q of the mean field is not that of the net, in short
-    Domain.AT_REST: "theory is of a state that does not start at rest; without input it stays",
     Domain.TRANSITION: "near the transition q of a net of finite width is larger than theory's",
     Domain.QUADRATURE: "q is above 4 million: the law is not resolved there",
 }
@@ -125,14 +124,15 @@ def log10_values(record: Record) -> list[Array]:
 
 def law(record: Record, low: float) -> Law | None:
     """Theory's law down to log10 sigma = low; None for a network that it is not about."""
-    field = predicted.entry(record.summary, "mean_field")
-    independent = predicted.entry(record.summary, "random_matrix") is not None
-    single = network.layers(record) == 1 and not record.config.get("residual")
-    if field is None or not independent or not single or field["g"] == 0:
+    plain = network.layers(record) == 1 and not record.config.get("residual")
+    name = "mean_field" if network.tied(record) else "deep"
+    field = predicted.entry(record.summary, name) if plain else None
+    if field is None or predicted.independent(record) is None or field["g"] == 0:
         return None
+    kind, g, bias = field["activation"], float(field["g"]), float(field["bias"])
+    q = field["q"] if "q" in field else mean_field(kind, g, field["s2"], bias).q
     # where q diverges, phi' is the same at any
-    q, bias = (1.0, 0.0) if field["q"] is None else (field["q"], field["bias"])
-    units = jacobian_law.population(field["activation"], field["g"], bias, q)
+    units = jacobian_law.population(kind, g, *((0.0, 0.0) if q is None else (bias, q)))
     edge = jacobian_law.edge(units)
     if edge == 0:
         return None

@@ -133,8 +133,7 @@ def theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
         reach = np.array([1.0, 1.0 + max(REACH * (D - 1), captions.MARGIN)])
         lines.append((reach, np.full(2, rate.value), f"{rate.name}: largest {signed(rate.value)}"))
     mean = (predicted.entry(record.summary, "mean_field") or {}).get("mean_exponent")
-    # ln|det W| is that of independent entries
-    if mean is not None and predicted.entry(record.summary, "random_matrix") is not None:
+    if mean is not None:
         ends = np.array([1 - captions.MARGIN * D, D + captions.MARGIN * D])
         label = f"mean field: mean of all {signed(mean)}{_mean(values, ' (measured {})')}"
         lines.append((ends, np.full(2, float(mean)), label))
@@ -144,7 +143,7 @@ def theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
 def _fresh(record: Record) -> Array | None:
     """Newman's exponents, where the net is a product of fresh Gaussian matrices; else None."""
     config, init = record.config, record.config["init"]
-    gain = predicted.entry(record.summary, "random_matrix")
+    gain = predicted.independent(record)
     plain = not config.get("residual") and network.layers(record) == 1
     drawn = init["recurrent"] in GAUSSIAN and init.get("file") is None
     if gain is None or network.tied(record) or not (plain and drawn and gain["g"] > 0):

@@ -4,8 +4,8 @@ The steps are the histogram of the singular values of W_hh, of all seeds, with a
 from seed to seed; of a cell with gates, one outline for each. Triangles are the largest of every
 seed. The dashed line is the quarter-circle law of independent entries of variance g^2 / H, which
 ends at 2 g; the vertical one, in its band, where the largest of H x H is to be, and its standard
-deviation. Twice the spectral radius g: so sigma_max is above 1, the textbooks' sign of explosion,
-from g = 1/2 on. All singular values of an orthogonal matrix are the same.
+deviation. That is twice the spectral radius g: sigma_max is above 1, the textbooks' sign of
+explosion, from g = 1/2 on. All singular values of an orthogonal matrix are g.
 """
 
 from __future__ import annotations
@@ -49,14 +49,18 @@ def draw(ax: Axes, record: Record) -> None:
     values = record[ARRAY]
     theory = predicted.entry(record.summary, "random_matrix")
     top = float(values.max())
+    law = predicted.independent(record)
     if theory is not None:
-        high = theory["sigma_max"]["mean"] + theory["sigma_max"]["std"]
-        top = max(top, 2 * theory["g"], high)
+        top = max(top, theory["sigma_max"]["mean"] + theory["sigma_max"]["std"])
+    if law is not None:
+        top = max(top, 2 * law["g"])
     bins = min(BINS, max(FEWEST, values.shape[2] // PER_BIN))
     edges = np.linspace(0, 1.06 * top, bins + 1)
     highest = _measured(ax, record, edges)
+    if law is not None:
+        highest = max(highest, _quarter_circle(ax, float(law["g"])))
     if theory is not None:
-        highest = max(highest, _law(ax, theory))
+        _largest(ax, theory)
     ax.set_xlim(0, edges[-1])
     ax.set_ylim(0, ROOM * highest)
     ax.axvline(1, color=style.SOFT, linewidth=1.0, marker="", zorder=1.5)
@@ -135,24 +139,28 @@ def _triangles(ax: Axes, largest: Array, block: int, label: str) -> None:
     )
 
 
-def _law(ax: Axes, theory: dict[str, Any]) -> float:
-    """The quarter circle and the largest value at this width; the height of the law."""
-    g, largest = float(theory["g"]), theory["sigma_max"]
-    mean, std = float(largest["mean"]), float(largest["std"])
+def _quarter_circle(ax: Axes, g: float) -> float:
+    """The law of independent entries; its height."""
     sigma = np.sin(np.linspace(0, np.pi / 2, 200)) * 2 * g  # dense where it falls steeply
     law = quarter_circle(sigma, g)
     ax.plot(sigma, law, label=f"quarter circle, to 2 g = {plain(2 * g)}", zorder=3, **style.THEORY)
-    look: dict[str, Any] = {"color": style.INK, "linewidth": 0, "zorder": 1}
-    ax.axvspan(mean - std, mean + std, alpha=0.12, **look)
-    label = f"largest, theory at H = {theory['H']}: {plain(mean)} ± {std:.2g}"
-    look = {**style.THEORY, "linestyle": (0, (2, 1.5)), "linewidth": 1.1}
-    ax.axvline(mean, label=label, zorder=1.2, **look)
     return float(law.max())
+
+
+def _largest(ax: Axes, theory: dict[str, Any]) -> None:
+    """Theory's largest value at this width, and its standard deviation; none if it is exact."""
+    mean, std = float(theory["sigma_max"]["mean"]), float(theory["sigma_max"]["std"])
+    label = f"theory: all are g = {plain(mean)}"
+    if std > 0:
+        label = f"largest, theory at H = {theory['H']}: {plain(mean)} ± {std:.2g}"
+        ax.axvspan(mean - std, mean + std, alpha=0.12, color=style.INK, linewidth=0, zorder=1)
+    look = {**style.THEORY, "linestyle": (0, (2, 1.5)), "linewidth": 1.1}
+    ax.axvline(mean, label=label, zorder=1.2 if std > 0 else 3, **look)
 
 
 def _notes(record: Record) -> list[str]:
     notes = []
     H = record[ARRAY].shape[2]
-    if predicted.entry(record.summary, "random_matrix") is not None and H < SMALL:
+    if predicted.independent(record) is not None and H < SMALL:
         notes.append(f"the quarter circle is the law of large matrices; here H = {H}")
     return notes

@@ -131,6 +131,7 @@ SPECTRAL: dict[str, dict[str, Any]] = {
     "dead": {"cell": RELU, "init": {"bias": -0.3}},
     "orthogonal": {"cell": "linear", "init": "orthogonal", "weight_scale": 0.7},
     "untied": {"cell": "linear", "tied": False, "seq_len": 60},
+    "deep": {"cell": "rnn", "tied": False, "weight_scale": 1.5},
     "lstm": {"cell": "lstm", "layers": 2},
     "overflow": {"cell": RELU, "weight_scale": 2.0, "hidden_size": 4, "seq_len": 1500, "seeds": 6},
     "many seeds": {"cell": "rnn", "seeds": 21, "hidden_size": 33},

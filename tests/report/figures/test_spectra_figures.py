@@ -26,7 +26,6 @@ from matplotlib.patches import StepPatch
 from network_records import added
 
 from gradlab.analysis import jacobian_law
-from gradlab.analysis.meanfield import Domain
 from gradlab.analysis.random_matrix import quarter_circle, untied_exponents
 from gradlab.record import Record
 from gradlab.report import predicted
@@ -124,7 +123,8 @@ def test_an_orthogonal_matrix_has_one_exponent() -> None:
     _, ax = drawn("lyapunov_spectrum", "spectra, orthogonal, theory")
     for label in ("Lyapunov exponents", "finite-time exponents"):
         np.testing.assert_allclose(line(ax, label)[1], math.log(0.7), atol=1e-13)  # eps a step
-    assert not any("mean of all" in label for label in labels(ax))  # of independent entries
+    # theory: ln g, whose mean is that of all
+    np.testing.assert_allclose(line(ax, "mean field: mean of all")[1], math.log(0.7), rtol=1e-14)
 
 
 def test_fresh_gaussian_weights_have_their_exact_exponents() -> None:
@@ -164,7 +164,7 @@ def test_mean_field_lines() -> None:
     source = record("spectra, tanh, theory")
     field = source.summary["theory"]["mean_field"]
     _, ax = drawn("lyapunov_spectrum", "spectra, tanh, theory")
-    x, y = line(ax, "mean field at this H: largest")
+    x, y = line(ax, "mean field, H = 6: largest")
     assert x[0] == 1
     np.testing.assert_array_equal(y, field["growth_rate_at_width"])
     _, y = line(ax, "mean field: mean of all")
@@ -181,7 +181,8 @@ def test_mean_field_lines() -> None:
     [
         ({}, None),
         ({"mean_field": {"growth_rate": 0.2, "growth_rate_at_width": None}}, 0.2),
-        ({"mean_field": {"growth_rate": 0.2, "growth_rate_at_width": 0.1}}, 0.1),
+        ({"mean_field": {"growth_rate": 0.2, "growth_rate_at_width": 0.1, "H": 8}}, 0.1),
+        ({"deep": {"growth_rate": 0.2, "growth_rate_at_width": 0.1, "H": 8}}, 0.1),
         ({"mean_field": {"growth_rate": None}}, None),
         ({"mean_field": {"growth_rate": 0.2}, "deep": {"growth_rate": 0.0}}, 0.0),
         ({"dynamic_mean_field": {"growth_rate": None}, "reason": "no"}, None),
@@ -235,6 +236,7 @@ def test_all_values_of_an_orthogonal_matrix() -> None:
     (bin_,) = np.flatnonzero(data.values)
     assert data.edges[bin_] <= 0.7 <= data.edges[bin_ + 1]
     assert not any("quarter" in label for label in labels(ax))
+    np.testing.assert_allclose(line(ax, "theory: all are g = 0.7")[0], 0.7, rtol=1e-15)
 
 
 def test_no_figure_of_weights_that_differ_or_were_not_asked_for() -> None:
@@ -304,16 +306,42 @@ def test_the_law_and_its_words() -> None:
     assert found.units.moment(1) == pytest.approx(chi, rel=1e-11)
     assert "here H = 6" in words("jacobian_spectrum", "spectra, tanh, theory")
     assert "not drawn" in words("jacobian_spectrum", "spectra, relu, theory")
-    at_rest = "spectra, at rest, theory"
-    caveats = record(at_rest).summary["theory"]["mean_field"]["caveats"]
-    assert Domain.AT_REST.value in caveats
-    assert "does not start at rest" in words("jacobian_spectrum", at_rest)
+
+
+def test_a_net_at_rest_has_the_quarter_circle() -> None:
+    found = law(record("spectra, at rest, theory"))
+    assert found is not None
+    sigma = 10 ** found.x[10:]
+    expected = quarter_circle(sigma, 0.8) * sigma * math.log(10)
+    np.testing.assert_allclose(found.density[10:], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+def test_where_q_diverges_the_slope_is_that_of_no_spread(activation: str) -> None:
+    source = record("spectra, linear, theory")
+    field = source.summary["theory"]["mean_field"]
+    assert field["q"] is None  # g = 1.3
+    theory = source.summary["theory"] | {"mean_field": field | {"activation": activation}}
+    found = law(added(source, summary={"theory": theory}))
+    assert found is not None
+    # slopes 1, or of half of the units
+    assert found.units.moment(1) == pytest.approx(1.69 * (0.5 if activation == "relu" else 1))
+
+
+def test_fresh_weights_have_the_law_of_their_layers() -> None:
+    found = law(record("spectra, deep, theory"))
+    assert found is not None
+    chi = record("spectra, deep, theory").summary["theory"]["deep"]["chi"]
+    assert found.units.moment(1) == pytest.approx(chi, rel=1e-11)
 
 
 CHANGES: dict[str, Callable[[Record], Record]] = {
     "no mean field": lambda r: added(r, summary={"theory": {}}),
-    "not independent": lambda r: added(
+    "no matrix": lambda r: added(
         r, summary={"theory": {"mean_field": r.summary["theory"]["mean_field"]}}
+    ),
+    "orthogonal": lambda r: added(
+        r, config={"init": r.config["init"] | {"recurrent": "orthogonal"}}
     ),
     "layers": lambda r: added(r, config={"layers": 2}),
     "residual": lambda r: added(r, config={"residual": True}),

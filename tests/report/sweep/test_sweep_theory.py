@@ -42,7 +42,7 @@ def with_theory(swept: Swept, theories: list[Theory]) -> Swept:
 
 
 def field(rate: float | None, at_width: float | None = None) -> Theory:
-    return {"mean_field": {"growth_rate": rate, "growth_rate_at_width": at_width}}
+    return {"mean_field": {"H": 8, "growth_rate": rate, "growth_rate_at_width": at_width}}
 
 
 def along_scale() -> Swept:
