@@ -1,4 +1,4 @@
-"""Lyapunov exponents by repeated QR (Benettin et al. 1980), and at finite time.
+"""Lyapunov exponents by repeated QR (Benettin et al. 1980).
 
     Q_t R_t = A_t Q_{t-1},     lambda_i = mean over t of ln |(R_t)_ii|         nats per step
 
@@ -19,7 +19,6 @@ exponents, even of the other sign.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.backward import Block
@@ -102,9 +101,3 @@ class LyapunovExponents:
     def exponents(self) -> Array:
         """(R, sequences, D) in nats per step."""
         return self._frame.exponents().reshape(self._shape).swapaxes(0, 1)
-
-
-def finite_time_exponents(log_sigma: Array, lag: NDArray[np.int64]) -> Array:
-    """ln sigma_i(P_t) / (T - t), nats per step: log_sigma (N, ...) and lags (N,); NaN at lag 0."""
-    lags = lag.reshape(-1, *[1] * (log_sigma.ndim - 1)).astype(float)
-    return np.divide(log_sigma, lags, out=np.full_like(log_sigma, np.nan), where=lags > 0)

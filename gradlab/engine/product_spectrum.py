@@ -2,7 +2,7 @@
 
 Row t holds ln of the singular values of P_t = J_T ... J_{t+1}, of the whole state ((h, c) jointly
 where a cell has both), in nats; at t = T they are 0. Divided by the lag T - t they are the
-finite-time Lyapunov exponents (`finite_time_exponents` in gradlab.engine.lyapunov).
+finite-time Lyapunov exponents (`finite_time_exponents` in gradlab.analysis.exponents).
 
 The products are those of the recurrence: a step clip or a truncation does not enter them.
 """

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradlab.analysis.exponents import finite_time_exponents
 from gradlab.cells.interface import Factored
 from gradlab.engine.backward import sweep
-from gradlab.engine.lyapunov import LyapunovExponents, QRExponents, finite_time_exponents
+from gradlab.engine.lyapunov import LyapunovExponents, QRExponents
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.products import ProductState
 from gradlab.engine.spectrum import condition_number, effective_rank
