@@ -29,11 +29,11 @@ def jacobi_log_sigma(G: Array, e: Exponents) -> Array:
 
 
 def jacobi_products(jacobians: Iterable[Array]) -> Iterator[Array]:
-    """ln of the singular values (n,) of J_T, J_T J_{T-1}, ...: J (n, n), from the last to the first.
+    """ln of the singular values (n,) of J_T, J_T J_{T-1}, ...: J (n, n), invertible, the last first.
 
     P^T = G 2^e Z^T, the columns of G orthogonal; Z, the rotations, is orthogonal and not kept. A
-    step is J^T G and rotations again, so that what counts is the condition of each J, squared
-    nowhere and never that of the product. Raises ArithmeticError as `jacobi_log_sigma`.
+    step is J^T G and rotations again, so that what counts is the condition of each J, and never
+    that of the product. Raises ArithmeticError as `jacobi_log_sigma`.
     """
     G, e = None, np.zeros(0, np.int64)
     for J in jacobians:

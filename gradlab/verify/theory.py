@@ -11,6 +11,7 @@ from gradlab.verify.runs import planned
 
 POINTS = ((1.5, 0.25), (3.0, 1.0))  # g and s2 of tanh: one vanishes, one explodes
 WIDTH = 256
+FRESH = 200  # steps with weights of their own
 
 
 def mean_field_rate() -> float:
@@ -61,7 +62,7 @@ def untied() -> float:
             cell="linear",
             hidden_size=H,
             batch_size=1,
-            seq_len=200,
+            seq_len=FRESH,
             tied=False,
             inputs="zeros",
             init={"input": "zeros"},

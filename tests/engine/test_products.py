@@ -114,7 +114,7 @@ def test_decimal_against_a_closed_form() -> None:
 
 
 def test_jacobi_on_a_product_against_decimal() -> None:
-    steps = joined(tanh_steps(4, 12, 2.0))
+    steps = joined(tanh_steps(4, 20, 2.0))
     jacobians = [J[0] for J in reversed(steps)]
     for k, found in enumerate(jacobi_products(jacobians), 1):
         # the condition of a step is below 1e5 here, times a few eps
@@ -122,15 +122,11 @@ def test_jacobi_on_a_product_against_decimal() -> None:
     assert found[0] - found[-1] > 20 * np.log(10)  # where a product multiplied out has no digit
 
 
-def test_jacobi_on_a_product_of_odd_width_with_a_zero() -> None:
-    jacobians = [random(3, 3), np.diag([2.0, 1.0, 0.0]), rotation(3)]
+def test_jacobi_on_a_product_of_odd_width() -> None:
+    jacobians = [random(3, 3, seed=k) for k in range(9)]
     for k, found in enumerate(jacobi_products(jacobians), 1):
-        expected = np.array(decimal_log_sigma(jacobians[:k], 200))
-        assert found.shape == (3,)
-        finite = np.isfinite(expected)
-        # the condition is below 100; a zero made of rounded numbers is rounding
-        assert np.abs(found[finite] - expected[finite]).max() < 1e-13
-        assert (found[~finite] < np.log(1e-15)).all()
+        # conditions below 100, times a few eps
+        assert worst(found, np.array(decimal_log_sigma(jacobians[:k], 200))) < 1e-12
 
 
 def test_the_oracles_agree_with_numpy_where_that_is_right() -> None:
