@@ -43,7 +43,7 @@ def checkpoints() -> float:
 
 
 def different(a: dict[str, NDArray[Any]], b: dict[str, NDArray[Any]]) -> int:
-    """How many numbers differ; NaN is equal to NaN. Raises ValueError for other arrays or shapes."""
+    """How many numbers differ, NaN and NaN do not. Raises ValueError for other arrays or shapes."""
     if {name: x.shape for name, x in a.items()} != {name: x.shape for name, x in b.items()}:
         raise ValueError("the two runs do not record the same arrays")
     return sum(int(((a[k] != b[k]) & ~((a[k] != a[k]) & (b[k] != b[k]))).sum()) for k in a)

@@ -29,7 +29,7 @@ def jacobi_log_sigma(G: Array, e: Exponents) -> Array:
 
 
 def jacobi_products(jacobians: Iterable[Array]) -> Iterator[Array]:
-    """ln of the singular values (n,) of J_T, J_T J_{T-1}, ...: J (n, n), invertible, the last first.
+    """ln of the singular values (n,) of J_T, J_T J_{T-1}, ...: J (n, n), invertible, last to first.
 
     P^T = G 2^e Z^T, the columns of G orthogonal; Z, the rotations, is orthogonal and not kept. A
     step is J^T G and rotations again, so that what counts is the condition of each J, and never
