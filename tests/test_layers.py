@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "provenance",
         "gradcheck",
         "critical",
+        "verify",
         "sweeps.execute",
         "sweeps.cluster",
         "sweeps.coordinate",
