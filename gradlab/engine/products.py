@@ -67,7 +67,7 @@ class ProductState:
         Members of one rank are worked on together. A pull is always given all members, with zeros
         for those that are not meant, once for each rank.
         """
-        groups = [(r, self.rank == r) for r in np.unique(self.rank) if r > 0]
+        groups = [(r, self.rank == r) for r in sorted(set(self.rank.tolist()) - {0})]
         width = groups[-1][0] if groups else 0
         X, L, e = self._X[:, :, :width], self._L[:, :width, :width], self._e[:, :width]
         if len(groups) > 1 or not all(members.all() for _, members in groups):
@@ -92,7 +92,7 @@ class ProductState:
         count = self.n if self.keep is None else self.keep
         out = np.full((len(self.rank), count), -np.inf)
         out[self._cut] = np.nan
-        for r in np.unique(self.rank[self.rank > 0]):
+        for r in set(self.rank.tolist()) - {0}:
             members, K = self.rank == r, min(r, count)
             with np.errstate(under="ignore", divide="ignore"):
                 own = log_singular_values(self._L[members, :r, :r], self._e[members, :r], K)
@@ -109,8 +109,8 @@ class ProductState:
         right: Array | None = None  # the triangular factors so far, between 2^e and Z
         for pull in pulls:
             B = _pulled(pull, members, Q)
-            finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
-            if not finite.all():
+            if not np.isfinite(B.sum()):  # rare, so it is looked at afterwards
+                finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
                 B = np.where(finite[:, None, None], B, 0)
                 self.lost[np.flatnonzero(members)[~finite]] = True
             Q, T, e, columns, dependent = factor(B, e)
