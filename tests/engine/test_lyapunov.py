@@ -27,6 +27,7 @@ from gradlab.engine.backward import sweep
 from gradlab.engine.lyapunov import LyapunovExponents, QRExponents, finite_time_exponents
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.products import ProductState
+from gradlab.engine.pulls import StepPulls
 from gradlab.engine.spectrum import condition_number, effective_rank
 from tests.cells.derivatives import VARIANTS, point
 from tests.engine.ensembles import Array, Ensemble, drawn
@@ -151,11 +152,11 @@ def recorded(
 ) -> tuple[ProductSpectrum, LyapunovExponents]:
     trajectory = run.forward()
     R, D, _ = run.s0.shape
-    product = ProductSpectrum(trajectory.cell, trajectory.weights, rows, R, D, sequences, values)
-    exponents = LyapunovExponents(trajectory.cell, trajectory.weights, R, D, sequences)
+    product = ProductSpectrum(rows, R, D, sequences, values)
+    exponents = LyapunovExponents(R, D, sequences)
+    steps = StepPulls(trajectory.cell, trajectory.weights, sequences, [product, exponents])
     for block in sweep(trajectory, run.injection):
-        product.add(block)
-        exponents.add(block)
+        steps.add(block)
     return product, exponents
 
 
