@@ -37,14 +37,15 @@ FLUSH = 80  # what is so many binary digits down in a triangular factor is zero:
 class Factored(NamedTuple):
     """B 2^e = Q 2^e' T P with P a permutation of the columns.
 
-    Rows of T that belong to dropped columns are zero, their e' is NONE, and they come last.
+    Rows of T and columns of Q that belong to dropped columns are zero, their e' is NONE, and they
+    come last.
     """
 
     Q: Array  # (m, n, r) orthonormal columns
     T: Array  # (m, r, r) well conditioned if B is
     e: Exponents  # (m, r) descending
     columns: Order  # (m, r): column j of T stands for column columns[j] of B
-    dependent: NDArray[np.int64]  # (m,) columns that were dropped although not exactly zero
+    dependent: NDArray[np.int64]  # (m,) columns dropped though not zero, nor too many for the rows
 
 
 def power(exponent: Exponents) -> Array:
@@ -79,9 +80,12 @@ def factor(B: Array, e: Exponents) -> Factored:
             order, rank, Q[m], R[m] = _dependent_last(B[m], Q[m], R[m], tolerance[m])
             e[m], columns[m] = e[m, order], columns[m, order]
             kept[m] = np.arange(len(order)) < rank
-        dependent = ((e > NONE) & ~kept).sum(axis=-1)
+        # no more columns than rows that are not zero: so many are dependent exactly
+        most = np.minimum((e > NONE).sum(axis=-1), (extent > 0).sum(axis=-1))
+        dependent = np.maximum(most - kept.sum(axis=-1), 0)
         T, e = _scale_out(R, e, _pivots(R))
         T[~kept], e[~kept] = 0, NONE
+        Q *= kept[:, None, :]
     order = np.argsort(-e, axis=-1, kind="stable")
     Q = take(Q, np.argsort(rows, axis=-1), order)
     return Factored(Q, take_rows(T, order), _in_order(e, order), columns, dependent)

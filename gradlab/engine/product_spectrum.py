@@ -22,6 +22,7 @@ class ProductSpectrum:
     values. Memory is what is recorded and one running state of M D^2, M = sequences times R.
 
     log_sigma: (N, R, sequences, K), descending; -inf is a zero, NaN unknown (`ProductState`).
+    effective_rank, log10_condition: (N, R, sequences), of all values (`Spectrum` in products).
     unresolved: (N, R, sequences) how many zeros are only below rounding.
     """
 
@@ -38,6 +39,8 @@ class ProductSpectrum:
         self._begun = False
         K = D if values is None else min(values, D)
         self.log_sigma = np.full((len(rows), R, sequences, K), np.nan)
+        self.effective_rank = np.full((len(rows), R, sequences), np.nan)
+        self.log10_condition = self.effective_rank.copy()
         self.unresolved = np.zeros((len(rows), R, sequences), np.int64)
 
     def push(self, t: int, *pulls: Pull) -> None:
@@ -53,6 +56,8 @@ class ProductSpectrum:
         if row == len(self.rows) or self.rows[row] != t:
             return
         _, R, sequences, K = self.log_sigma.shape
-        found = self._state.log_sigma().reshape(sequences, R, K)
-        self.log_sigma[row] = found.swapaxes(0, 1)
+        found = self._state.spectrum()
+        self.log_sigma[row] = found.log_sigma.reshape(sequences, R, K).swapaxes(0, 1)
+        self.effective_rank[row] = found.effective_rank.reshape(sequences, R).T
+        self.log10_condition[row] = found.log10_condition.reshape(sequences, R).T
         self.unresolved[row] = self._state.unresolved.reshape(sequences, R).T
