@@ -16,6 +16,7 @@ layer) cost no digits.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -67,7 +68,10 @@ def factor(B: Array, e: Exponents) -> Factored:
     columns = np.lexsort((-np.einsum("mij,mij->mj", B, B), -e), axis=-1)
     extent = size.max(axis=2)
     rows = np.argsort(-extent, axis=-1, kind="stable")
-    B, e = take(B, rows, columns), _in_order(e, columns)
+    if _ascending(columns):  # as they are once the values are spread out
+        B = take_rows(B, rows)
+    else:
+        B, e = take(B, rows, columns), _in_order(e, columns)
     Q, R = np.linalg.qr(B)
     tolerance = RANK_TOL * _in_order(extent, rows)[:, : R.shape[1]]
     pivots = _pivots(R)
@@ -86,9 +90,12 @@ def factor(B: Array, e: Exponents) -> Factored:
         T, e = _scale_out(R, e, _pivots(R))
         T[~kept], e[~kept] = 0, NONE
         Q *= kept[:, None, :]
-    order = np.argsort(-e, axis=-1, kind="stable")
-    Q = take(Q, np.argsort(rows, axis=-1), order)
-    return Factored(Q, take_rows(T, order), _in_order(e, order), columns, dependent)
+    order, back = np.argsort(-e, axis=-1, kind="stable"), np.argsort(rows, axis=-1)
+    if _ascending(order):
+        return Factored(take_rows(Q, back), T, e, columns, dependent)
+    return Factored(
+        take(Q, back, order), take_rows(T, order), _in_order(e, order), columns, dependent
+    )
 
 
 def pivots_of(B: Array) -> tuple[Array, Array]:
@@ -114,9 +121,16 @@ def turn(T: Array, e: Exponents) -> tuple[Array, Exponents]:
     to the right of a well conditioned T. L is lower triangular and nearly orthonormal once e is
     spread out.
     """
-    R = np.asarray(np.linalg.qr(T.swapaxes(-1, -2), mode="r"))
-    L, turned = _scale_out(R, e, _pivots(R))
+    # transposed: R, with the reflectors below its diagonal
+    packed = np.linalg.qr(T.swapaxes(-1, -2), mode="raw")[0]
+    L, turned = _scale_out(packed.swapaxes(-1, -2) * _upper(T.shape[-1]), e, _pivots(packed))
     return L.swapaxes(-1, -2), np.where(e > NONE, turned, NONE)
+
+
+@cache
+def _upper(r: int) -> Array:
+    """Ones on the diagonal and above."""
+    return np.triu(np.ones((r, r)))
 
 
 def log_singular_values(L: Array, e: Exponents, count: int) -> Array:
@@ -125,17 +139,21 @@ def log_singular_values(L: Array, e: Exponents, count: int) -> Array:
     L is lower triangular as `turn` leaves it, all its columns nonzero. On such a matrix LAPACK's
     bidiagonalisation with dqds gives every value with its relative accuracy, small ones too.
     """
-    out = np.empty((len(L), count))
     near = e.max(axis=-1) - e.min(axis=-1) <= WHOLE
+    if near.all():
+        return _in_one_piece(L, e, count)
+    out = np.empty((len(L), count))
     if near.any():
-        L_near, e_near = (L, e) if near.all() else (L[near], e[near])
-        frame = e_near[:, :1]
-        scaled = L_near * power(e_near - frame)[:, None, :]
-        sigma = np.linalg.svd(scaled, compute_uv=False)[:, :count]
-        out[near] = np.log(sigma) + frame * np.log(2.0)
+        out[near] = _in_one_piece(L[near], e[near], count)
     for m in np.flatnonzero(~near):
         out[m] = _by_pieces(L[m], e[m], count)
     return out
+
+
+def _in_one_piece(L: Array, e: Exponents, count: int) -> Array:
+    frame = e[:, :1]
+    sigma = np.linalg.svd(L * power(e - frame)[:, None, :], compute_uv=False)[:, :count]
+    return np.asarray(np.log(sigma) + frame * np.log(2.0))
 
 
 def _by_pieces(L: Array, e: Exponents, count: int) -> Array:
@@ -158,8 +176,6 @@ def _by_pieces(L: Array, e: Exponents, count: int) -> Array:
 
 def take_rows(a: Array, order: Order) -> Array:
     """a (m, n, r) with the rows of each matrix in this order (m, n)."""
-    if _ascending(order):  # as they are most of the time
-        return a
     m, n, r = a.shape
     flat = (order + n * np.arange(m)[:, None]).ravel()
     return a.reshape(m * n, r).take(flat, axis=0).reshape(m, n, r)
@@ -167,8 +183,6 @@ def take_rows(a: Array, order: Order) -> Array:
 
 def take(a: Array, rows: Order, columns: Order) -> Array:
     """a (m, n, r) with rows and columns of each matrix in these orders (m, n) and (m, r)."""
-    if _ascending(columns):
-        return take_rows(a, rows)
     m, n, r = a.shape
     flat = (r * (rows + n * np.arange(m)[:, None]))[:, :, None] + columns[:, None, :]
     return a.ravel().take(flat)

@@ -172,8 +172,8 @@ class ProductState:
         if width < self._e.shape[1]:
             self._X, self._e = self._X[:, :, :width], self._e[:, :width]
             self._L = self._L[:, :width, :width]
-        gone = self._e == NONE
-        if gone.any():
+        if (self.rank < width).any():
+            gone = self._e == NONE
             self._X = np.where(gone[:, None, :], 0, self._X)
             self._L = np.where(gone[:, None, :] | gone[:, :, None], 0, self._L)
 
