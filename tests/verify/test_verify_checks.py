@@ -22,10 +22,18 @@ import pytest
 
 from gradlab.analysis import random_matrix
 from gradlab.cells import CELLS, gru, linear, lstm, rnn
-from gradlab.engine import backward, collect, forward, lyapunov, product_spectrum, pulls
+from gradlab.engine import (
+    backward,
+    collect,
+    forward,
+    lyapunov,
+    product_spectrum,
+    pulls,
+    recording,
+)
 from gradlab.engine.backward import State, sweep
 from gradlab.engine.loss import Injection
-from gradlab.engine.products import ProductState
+from gradlab.engine.products import ProductState, Spectrum
 from gradlab.errors import GradlabError
 from gradlab.initial import INITS
 from gradlab.runner import run
@@ -118,14 +126,14 @@ def pivots_off(patch: Patch) -> None:
 
 def a_product_off(patch: Patch) -> None:
     """The smallest value by 1e-6 of itself."""
-    right = ProductState.log_sigma
+    right = ProductState._values
 
-    def wrong(state: ProductState) -> Any:
-        found = right(state)
+    def wrong(state: ProductState, count: int) -> Any:
+        found = right(state, count)
         found[..., -1] += 1e-6
         return found
 
-    patch.setattr(ProductState, "log_sigma", wrong)
+    patch.setattr(ProductState, "_values", wrong)
 
 
 def multiplied_out(patch: Patch) -> None:
@@ -140,8 +148,9 @@ def multiplied_out(patch: Patch) -> None:
             for pull in pulls:
                 self.P = pull(self.P)
 
-        def log_sigma(self) -> Any:
-            return np.log(np.linalg.svd(self.P, compute_uv=False))
+        def spectrum(self) -> Spectrum:
+            values = np.log(np.linalg.svd(self.P, compute_uv=False))
+            return Spectrum(values, values[:, 0], values[:, 0])
 
     patch.setattr(product_spectrum, "ProductState", Naive)
 
@@ -153,7 +162,7 @@ def one_factor(patch: Patch) -> None:
         own = type(local)(*(pulls._sequence_first(field, sequences) for field in local))
         return (pulls._vjp(cell, p, own, sequences),)
 
-    patch.setattr(product_spectrum, "step_pulls", wrong)
+    patch.setattr(pulls, "step_pulls", wrong)
 
 
 def an_exponent_lost(patch: Patch) -> None:
@@ -247,11 +256,11 @@ PLANTED: list[tuple[str, Callable[[Patch], None]]] = [
     ("parameters", scaled(linear, "pull", 1 + 1e-9)),
     ("bptt", a_block_forgotten),
     ("bptt", no_injection_below),
-    ("determinant", scaled(collect, "step_singular_values", 1 + 1e-9)),
+    ("determinant", scaled(recording, "step_singular_values", 1 + 1e-9)),
     ("lyapunov", pivots_off),
     ("lyapunov", scaled(CELLS["lstm"], "jacobian", 1 + 1e-9)),
     ("rotation", a_product_off),
-    ("rotation", scaled(collect, "step_singular_values", 1 + 1e-11)),
+    ("rotation", scaled(recording, "step_singular_values", 1 + 1e-11)),
     ("rotation", pivots_off),
     ("products", a_product_off),
     ("products", multiplied_out),
