@@ -79,7 +79,7 @@ def _batch(config: Config, pieces: Pieces) -> int:
         return min(B, pieces.count)
     there = pieces.count
     if there < B:
-        why = f"batch_size is {B}, but the file has {there} different pieces"
+        why = f"batch_size is {B}, but the file has {there} different piece{'s' * (there > 1)}"
         raise at(("batch_size",), f"{why} of this length; a smaller seq_len leaves more")
     return B
 
