@@ -91,5 +91,11 @@ def _within(key: str, size: int, most: int, what: str) -> None:
 
 def _width(config: Config, I: int, there: str) -> None:
     """input_size may come from a weights file, too."""
+    if config.init.file is not None and config.input_size != I:
+        why = f"the weights file wants {config.input_size} inputs, but {there} {I}"
+        hint = "; are they what it was trained on?"
+        if config.inputs.type == "text":
+            hint = "; give the vocabulary that it was trained with (inputs.vocabulary)"
+        raise at(("inputs",), why + hint)
     if config.input_size not in (None, I):
         raise at(("input_size",), f"input_size is {config.input_size}, but {there} {I}; remove it")

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from gradlab.digest import opened
 from gradlab.errors import GradlabError
 
 CHUNK = 2**20
@@ -23,24 +24,18 @@ def decoded(path: Path) -> Iterator[str]:
     """
     lines = io.IncrementalNewlineDecoder(None, translate=True)
     at, left, first = 0, b"", True
-    try:
-        with path.open("rb") as file:
-            while True:
-                new = file.read(CHUNK)
-                data = left + new
-                if first and data.startswith(codecs.BOM_UTF8):
-                    data, at = data[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
-                text, used = _utf8(data, at, not new, path.name)
-                first, left, at = False, data[used:], at + used
-                if piece := lines.decode(text, not new):
-                    yield piece
-                if not new:
-                    return
-    except FileNotFoundError as error:
-        raise GradlabError(f"there is no file {str(path)!r}") from error
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise GradlabError(f"{str(path)!r} cannot be read: {why}") from error
+    with opened(path) as file:
+        while True:
+            new = file.read(CHUNK)
+            data = left + new
+            if first and data.startswith(codecs.BOM_UTF8):
+                data, at = data[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
+            text, used = _utf8(data, at, not new, path.name)
+            first, left, at = False, data[used:], at + used
+            if piece := lines.decode(text, not new):
+                yield piece
+            if not new:
+                return
 
 
 def numbered_lines(path: Path, longest: int) -> Iterator[tuple[int, str]]:

@@ -16,7 +16,7 @@ from commands import command, refused
 
 import gradlab
 
-HEAD = "cell: rnn\nhidden_size: 3\nseeds: 2\nfigures: none\n"
+HEAD = "cell: rnn\nseeds: 2\nfigures: none\nspectrum: none\n"
 SHIFTED = "loss: {type: cross_entropy, at: all, targets: shifted}\n"
 
 
@@ -32,6 +32,7 @@ def files(folder: Path) -> Path:
     (folder / "bad.csv").write_text("a,b\n0.5,1\n0.5,one\n", encoding="utf-8")
     np.save(folder / "b.npy", np.ones((3, 40, 2)))
     np.savez(folder / "e.npz", rows=np.ones((5, 2)))
+    np.savez(folder / "w.npz", weight_hh=np.ones((3, 3)), weight_ih=np.ones((3, 4)))
     return folder
 
 
@@ -85,6 +86,12 @@ BAD = {
         "7:1",
         "input_size is 7, but the text has 29; remove it",
     ),
+    "weights of another vocabulary": (
+        text("t.txt") + "seq_len: 5\n" + "init: {file: w.npz}\n",
+        "5:",
+        "the weights file wants 4 inputs, but the text has 29; give the vocabulary",
+    ),
+    "a device": (text("/dev/zero"), "5:", "'/dev/zero' is a folder or a device; name a file"),
     "outputs": (
         text("t.txt") + "seq_len: 5\n" + SHIFTED.replace("}", ", outputs: 4}"),
         "7:",

@@ -304,6 +304,21 @@ def test_the_resolved_config_runs_again_to_the_same_bytes(
     assert "../../t.txt" in (tmp_path / "deep" / "a" / "config.yaml").read_text("utf-8")
 
 
+def test_many_symbols_behind_a_narrow_embedding_fit_the_memory(tmp_path: Path) -> None:
+    words, seq_len, B = 5000, 200, 4
+    text = " ".join(f"w{k}" for k in range(words))
+    (tmp_path / "t.txt").write_text(text, encoding="utf-8")
+    np.savez(tmp_path / "e.npz", rows=np.ones((words, 2)))
+    rows = {"file": str(tmp_path / "e.npz"), "name": "rows"}
+    inputs = {"type": "text", "path": str(tmp_path / "t.txt"), "level": "word", "embedding": rows}
+    config = {"cell": "rnn", "hidden_size": 2, "inputs": inputs, "loss": SHIFTED}
+    spec = planned({**config, "seq_len": seq_len, "batch_size": B})
+    members, _ = memory.memory_plan(spec, 100)
+    outputs = 8 * words * seq_len * B  # bytes of V h_t for one member: 32 MB
+    assert members * outputs <= memory.MEMORY
+    assert memory.memory_plan(planned({**config, "loss": "upstream", "seq_len": 200}), 100)[0] > 8
+
+
 @pytest.mark.parametrize("name", ["text_model", "sensors"])
 def test_the_examples(name: str) -> None:
     found = gradlab.run(ROOT / f"configs/{name}.yaml", "seeds=2", "spectrum=none")

@@ -234,7 +234,7 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
         "objects.npy": "not a readable npy",
         "torn.npy": "not a readable npy",
         "x.wav": r"known formats are \.npy, \.npz, \.csv",
-        "folder.csv": "cannot be read: is a directory",
+        "folder.csv": "is a folder or a device; name a file",
         "no.csv": "there is no file",
     }.items():
         with pytest.raises(GradlabError, match=message):
