@@ -29,6 +29,9 @@ def _recording(config: Config) -> tuple[Recording, Config]:
         held = arrays.read(Path(options["path"]))
     sequences, steps, I = held.array.shape
     more = int(config.loss.type != "upstream" and config.loss.targets == "shifted")
+    if steps <= more:
+        why = "the inputs file has one step, which would be the last target; give a longer one"
+        raise at(("inputs", "path"), why)
     cut: Cut = options["cut"] or ("start" if held.batch else "random")
     inputs = config.inputs.model_copy(update={"cut": cut})
     T = _given(config, "seq_len", steps - more)

@@ -30,6 +30,7 @@ def files(folder: Path) -> Path:
     (folder / "twice.txt").write_text("T\nT\n", encoding="utf-8")
     (folder / "x.csv").write_text("a,b\n" + "0.5,1\n" * 40, encoding="utf-8")
     (folder / "bad.csv").write_text("a,b\n0.5,1\n0.5,one\n", encoding="utf-8")
+    (folder / "one.csv").write_text("1,2\n", encoding="utf-8")
     np.save(folder / "b.npy", np.ones((3, 40, 2)))
     np.savez(folder / "e.npz", rows=np.ones((5, 2)))
     np.savez(folder / "w.npz", weight_hh=np.ones((3, 3)), weight_ih=np.ones((3, 4)))
@@ -104,6 +105,11 @@ BAD = {
         file("x.csv") + "seq_len: 40\nloss: {type: mse, targets: shifted}\n",
         "6:1",
         "seq_len is 40, but the inputs file has 39 steps and the last target",
+    ),
+    "nothing but the target": (
+        file("one.csv") + "loss: {type: mse, targets: shifted}\n",
+        "5:",
+        "the inputs file has one step, which would be the last target",
     ),
     "a larger batch": (
         file("b.npy") + "batch_size: 4\n",
