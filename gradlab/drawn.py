@@ -6,7 +6,7 @@ direction, set, part of the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ from gradlab.draws import Streams
 from gradlab.engine.schedule import Schedule, Scheduled, Shared
 from gradlab.errors import GradlabError
 from gradlab.initial import member
+from gradlab.inputs import Inputs
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec, Start
 
@@ -103,9 +104,10 @@ class Drawing:
     def targets(self, steps: Sequence[int]) -> Array:
         """y at some steps (m, R, O, B): classes one-hot for cross_entropy, else numbers."""
         spec = self.spec
+        if spec.targets == "shifted" and spec.loss == "cross_entropy":
+            return _onehot(self._symbols(steps), spec)
         if spec.targets == "shifted":
-            y = np.concatenate([self.segment(t, 1) for t in steps])
-            return _onehot(y.argmax(axis=-2), spec) if spec.loss == "cross_entropy" else y
+            return np.concatenate([self.segment(t, 1) for t in steps])
         shape = (len(steps), spec.outputs, spec.B)
         each = [_targets(own, shape, spec.loss) for own in self.streams]
         y = np.stack(each, axis=1)
@@ -114,13 +116,22 @@ class Drawing:
     def segment(self, t0: int, n: int) -> Array:
         """x_{t0+1} .. x_{t0+n} of the sequence: (n, R, I, B), drawn experiment by experiment."""
         segments = []
-        for _, group in groupby(range(len(self.members)), key=lambda r: self.members[r].index):
-            rows = list(group)
-            own = [self.streams[r] for r in rows]
+        for inputs, own in self._experiments():
             with np.errstate(over="ignore"):
-                drawn = self.members[rows[0]].spec.inputs.segment(own, t0, n, self.spec.dtype)
+                drawn = inputs.segment(own, t0, n, self.spec.dtype)
             segments.append(within_range(drawn, self.spec.dtype, "inputs"))
         return segments[0] if len(segments) == 1 else np.concatenate(segments, axis=1)
+
+    def _symbols(self, steps: Sequence[int]) -> Array:
+        """The class of the input after each of some steps: (m, R, B)."""
+        each = [inputs.symbols(own, steps, self.spec.dtype) for inputs, own in self._experiments()]
+        return np.concatenate(each, axis=1)
+
+    def _experiments(self) -> Iterator[tuple[Inputs, list[Streams]]]:
+        """The inputs of each experiment, and the streams of its members."""
+        for _, group in groupby(range(len(self.members)), key=lambda r: self.members[r].index):
+            rows = list(group)
+            yield self.members[rows[0]].spec.inputs, [self.streams[r] for r in rows]
 
     def inputs(self, direction: int, tick: Callable[[], None]) -> Callable[[int, int], Array]:
         """The engine's x(t0, n), for steps of the network."""

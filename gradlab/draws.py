@@ -6,7 +6,7 @@ inputs have one more key, the block of steps, and so has every further set of we
 direction, a step's own). With `mt19937` (numpy's legacy RandomState, so
 that textbook numbers come out to the digit) everything but the inputs comes from one
 RandomState(s), in the order in which it is asked for; the inputs of a block come from
-RandomState([s, block + 1]).
+RandomState([s, block + 1]), the places where given sequences are cut from RandomState([s, 0]).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PURPOSES = {
     "peephole": 5,
     "output": 6,
     "targets": 7,
+    "cuts": 8,
 }
 
 
@@ -52,3 +53,9 @@ class Streams:
             return np.random.RandomState([self.seed, block + 1])
         key = (PURPOSES["inputs"], block)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    def cuts(self) -> Random:
+        """The stream for the places where given sequences are cut; may be asked for again."""
+        if self._legacy is not None:
+            return np.random.RandomState([self.seed, 0])
+        return self.of("cuts")

@@ -1,5 +1,7 @@
 """Inputs x_t: what each kind draws for a block of steps, and the segments that the engine asks for.
 
+Sequences that are given (`gradlab.sequences`) are not drawn: their own steps are handed on.
+
 A long run does not hold all its inputs: they are drawn by blocks of BLOCK steps, each block of each
 member from its own stream, so that any segment can be had again. Within a block the steps are drawn
 in order, so a shorter sequence sees the first steps of a longer one.
@@ -7,13 +9,16 @@ in order, so a shorter sequence sees the first steps of a longer one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gradlab.draws import Random, Streams
 from gradlab.nonlinearity import Array
+from gradlab.sequences.recording import Recording
+from gradlab.sequences.text import Text
 
 BLOCK = 256
 
@@ -43,26 +48,22 @@ def onehot(random: Random, shape: tuple[int, int, int], parameter: float) -> Arr
     return (np.arange(I)[:, None] == symbols[:, None, :]).astype(float)
 
 
-def file(random: Random, shape: tuple[int, int, int], parameter: float) -> Array:
-    """Sequences read from a file; they are in Inputs.given, nothing is drawn."""
-    raise AssertionError("given sequences are not drawn")
-
-
-INPUTS: dict[str, Draw] = {
+DRAWN: dict[str, Draw] = {
     "normal": normal,
     "zeros": zeros,
     "constant": constant,
     "onehot": onehot,
-    "file": file,
 }
+GIVEN: dict[str, type[Recording | Text]] = {"file": Recording, "text": Text}
+INPUTS: dict[str, Any] = {**DRAWN, **GIVEN}
 
 
 @dataclass(frozen=True)
 class Inputs:
     """The inputs of an ensemble.
 
-    given: (T, I, B) sequences from a file, the same for every member, or None.
-    parameter: std for normal, the value for constant.
+    given: sequences from a file, for the kinds of GIVEN. parameter: std for normal, the value for
+    constant.
     """
 
     kind: str
@@ -70,22 +71,30 @@ class Inputs:
     B: int
     T: int
     parameter: float = 1.0
-    given: Array | None = None
+    given: Recording | Text | None = None
 
     def segment(self, members: list[Streams], t0: int, n: int, dtype: np.dtype) -> Array:
         """x_{t0+1} .. x_{t0+n}: (n, R, I, B). t0 is a multiple of BLOCK or the segment lies
         within one.
         """
-        R = len(members)
         if self.given is not None:
-            steps = self.given[t0 : t0 + n].astype(dtype, copy=False)
-            return np.broadcast_to(steps[:, None], (n, R, self.I, self.B))
-        x = np.empty((n, R, self.I, self.B), dtype)
+            return self.given.segment(members, t0, n, dtype)
+        x = np.empty((n, len(members), self.I, self.B), dtype)
         for block in range(t0 // BLOCK, -(-(t0 + n) // BLOCK)):
             start = block * BLOCK
             low, high = max(t0, start), min(t0 + n, start + BLOCK)
             for r, streams in enumerate(members):
                 shape = (high - start, self.I, self.B)
-                drawn = INPUTS[self.kind](streams.inputs(block), shape, self.parameter)
+                drawn = DRAWN[self.kind](streams.inputs(block), shape, self.parameter)
                 x[low - t0 : high - t0, r] = drawn[low - start :]
         return x
+
+    def symbols(self, members: list[Streams], steps: Sequence[int], dtype: np.dtype) -> Array:
+        """The class of the input after each of some steps: (m, R, B). Of one-hot inputs it is the
+        unit that is 1.
+        """
+        if self.given is not None:
+            return self.given.symbols(members, steps, dtype)
+        return np.concatenate(
+            [self.segment(members, t, 1, dtype).argmax(axis=-2) for t in steps], axis=0
+        )

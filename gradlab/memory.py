@@ -16,6 +16,7 @@ from gradlab.spec import Spec
 
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
+OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
 
@@ -25,6 +26,7 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
     of s bytes and segments of c bytes a step.
     """
+    members = _between(MEMORY // _output_bytes(spec), members)
     state, kept = _bytes_per_step(spec.network, spec)
     sliding = spec.truncate is not None and spec.truncate.mode == "sliding"
     side_by_side = len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
@@ -61,6 +63,14 @@ def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
     _, a = cell.step(p, s, cell.drive(p, np.zeros((1, I, 1), spec.dtype)))
     itemsize = spec.dtype.itemsize * spec.B
     return D * itemsize, (D + I + a.shape[1]) * itemsize
+
+
+def _output_bytes(spec: Spec) -> int:
+    """Bytes of the outputs that a loss looks at, for one member; at least 1."""
+    if spec.loss == "upstream":
+        return 1
+    each = spec.dtype.itemsize * spec.B * spec.outputs
+    return OUTPUT_ARRAYS * each * len(spec.loss_steps)
 
 
 def _weights(spec: Spec) -> int:

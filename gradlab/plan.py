@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells import FILE, find
-from gradlab.config import Config, settings, validated
-from gradlab.errors import GradlabError, at
-from gradlab.given import sequences, state
+from gradlab.config import PATHS, Config, holder, settings, validated
+from gradlab.digest import sha256
+from gradlab.errors import GradlabError, about, at
+from gradlab.given import state
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
-from gradlab.nonlinearity import Array
+from gradlab.sequences.recording import Recording
+from gradlab.sequences.text import Text
+from gradlab.sources import given_inputs
 from gradlab.spec import Cut, Spec, Start, Topology
 from gradlab.weights import cell_tensors
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
+SYMBOLS = ("onehot", "file", "text")  # inputs of which the next one may be a class
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
 
 
@@ -40,11 +42,14 @@ def settle(config: Config) -> tuple[Config, Spec]:
     """
     cell = find(config.cell.type)
     init, config = _init(config)
-    sequences, config = _sequences(config)
-    config = _again(config) if config.init.file or sequences is not None else config
+    given, config = given_inputs(config)
+    config = _again(config) if config.init.file or given is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
-    _fits(config, H, I)
+    shifted = I  # the width of an output that is the next input, or its class
+    if given is not None and config.loss.type == "cross_entropy":
+        shifted = given.classes
+    _fits(config, H, I, shifted)
     T, B = config.seq_len, config.batch_size
     every = config.record_every
     every = -(-(T + 1) // MOST_ROWS) if every == "auto" else every
@@ -66,13 +71,13 @@ def settle(config: Config) -> tuple[Config, Spec]:
         topology=shape,
         weight_scale=config.weight_scale,
         init=init,
-        inputs=_inputs(config, I, sequences),
+        inputs=_inputs(config, I, given),
         start=_start(config, H),
         loss=config.loss.type,
         loss_value=config.loss.value,
         loss_steps=entries,
         targets=config.loss.targets,
-        outputs=config.loss.outputs or I,
+        outputs=config.loss.outputs or (shifted if config.loss.targets == "shifted" else I),
         truncate=cut,
         lag_split=_splits(config, len(entries)),
         clip=(config.clip.threshold, config.clip.by) if config.clip else None,
@@ -101,47 +106,25 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     """
     data = config.model_dump(mode="json", exclude={"name", "figures", "checkpoint"})
     data["seeds"] = list(config.members)
-    for section, key in _FILE_KEYS:
-        path = data[section].get(key)
-        if path is not None and (section != "cell" or path.endswith(FILE)):
-            data[section][key] = Path(path).name
-            data[section]["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    anonymous = {
-        section: {
-            k: v
-            for k, v in value.items()
-            if "sha256" not in value or (section, k) not in _FILE_KEYS
-        }
-        if isinstance(value, dict)
-        else value
-        for section, value in data.items()
-    }
+    anonymous = deepcopy(data)
+    for key in (("cell", "type"), *PATHS):  # the type of a user's own cell
+        told, plain = holder(data, key), holder(anonymous, key)
+        path = told.get(key[-1])
+        if path is None or (key[0] == "cell" and not path.endswith(FILE)):
+            continue
+        digest = "vocabulary_sha256" if key[-1] == "vocabulary" else "sha256"
+        told |= {key[-1]: Path(path).name, digest: sha256(Path(path))}
+        plain |= {digest: told[digest]}
+        del plain[key[-1]]
     text = json.dumps(anonymous, sort_keys=True)
     return data, hashlib.sha256(text.encode()).hexdigest()
-
-
-_FILE_KEYS = (
-    ("cell", "type"),  # of a user's own cell
-    ("init", "file"),
-    ("inputs", "path"),
-    ("initial_state", "path"),
-)
-
-
-@contextmanager
-def _about(*key: str | int) -> Iterator[None]:
-    """Errors raised inside are about this key of the config."""
-    try:
-        yield
-    except GradlabError as error:
-        raise GradlabError(*(replace(p, key=key) for p in error.problems)) from error
 
 
 def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
     cell, init = find(config.cell.type), config.init
     options = cell.Options(**config.cell.options())
     if init.file is not None:
-        with _about("init", "file"):
+        with about("init", "file"):
             tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell, options)
         for key, size in (("hidden_size", H), ("input_size", I)):
             if getattr(config, key) not in (None, size):
@@ -168,26 +151,7 @@ def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
     return drawn, config.model_copy(update={"init": init.model_copy(update={"biases": biases})})
 
 
-def _sequences(config: Config) -> tuple[Array | None, Config]:
-    """Given inputs (T, I, B), and the config with their sizes where none were given."""
-    if config.inputs.type != "file":
-        return None, config
-    with _about("inputs", "path"):
-        given = sequences(Path(config.inputs.options()["path"]))
-    more = int(config.loss.type != "upstream" and config.loss.targets == "shifted")
-    sizes = (len(given) - more, *given.shape[1:])  # the last input is only a target
-    there = dict(zip(("seq_len", "input_size", "batch_size"), sizes, strict=True))
-    wanted = {key: getattr(config, key) for key in there if key in config.model_fields_set}
-    if config.input_size is not None:  # it may come from a weights file
-        wanted["input_size"] = config.input_size
-    for key, size in wanted.items():
-        if size > there[key] or (key == "input_size" and size != there[key]):
-            raise at((key,), f"{key} is {size}, but the inputs file has {there[key]}")
-    config = config.model_copy(update={key: wanted.get(key, size) for key, size in there.items()})
-    return given[: config.seq_len + more, :, : config.batch_size], config
-
-
-def _inputs(config: Config, I: int, given: Array | None) -> Inputs:
+def _inputs(config: Config, I: int, given: Recording | Text | None) -> Inputs:
     options = config.inputs.options()
     parameter = options.get("std", options.get("value", 1.0))
     return Inputs(config.inputs.type, I, config.batch_size, config.seq_len, parameter, given)
@@ -196,7 +160,7 @@ def _inputs(config: Config, I: int, given: Array | None) -> Inputs:
 def _start(config: Config, H: int) -> Start:
     kind, options = config.initial_state.type, config.initial_state.options()
     if kind == "file":
-        with _about("initial_state", "path"):
+        with about("initial_state", "path"):
             parts = find(config.cell.type).STATE
             return Start(kind, given=state(Path(options["path"]), parts, config.batch_size, H))
     return Start(kind, options.get("std", 1.0))
@@ -248,7 +212,7 @@ def _splits(config: Config, entries: int) -> bool:
     return config.lag_split == "all"
 
 
-def _fits(config: Config, H: int, I: int) -> None:
+def _fits(config: Config, H: int, I: int, shifted: int) -> None:
     """Raises GradlabError where the cell, the sizes and the network do not go together."""
     cell, shape = find(config.cell.type), _topology(config)
     options = cell.Options(**config.cell.options())
@@ -277,11 +241,14 @@ def _fits(config: Config, H: int, I: int) -> None:
         why = "sliding cannot be combined with a clip by step_norm; use mode: chunked"
         raise at(("truncate", "mode"), f"truncate.mode {why}")
     if config.loss.type != "upstream" and config.loss.targets == "shifted":
-        if config.loss.outputs not in (None, I):
-            why = f"loss.outputs is {config.loss.outputs}, but shifted targets are inputs: {I}"
+        if config.loss.outputs not in (None, shifted):
+            what = "inputs" if shifted == I else "symbols"
+            why = (
+                f"loss.outputs is {config.loss.outputs}, but shifted targets are {what}: {shifted}"
+            )
             raise at(("loss", "outputs"), f"{why}; remove it")
-        if config.loss.type == "cross_entropy" and config.inputs.type not in ("onehot", "file"):
+        if config.loss.type == "cross_entropy" and config.inputs.type not in SYMBOLS:
             why = "shifted targets of cross_entropy are classes, the next symbol"
-            raise at(("loss", "targets"), f"{why}; use inputs: onehot, or a file of such inputs")
+            raise at(("loss", "targets"), f"{why}; use inputs: onehot, a text, or a file of such")
         if shape.stride > 1:
             raise at(("loss", "targets"), "shifted targets need a target at every step: no block")

@@ -3,8 +3,7 @@
 Claims:
 - Any segment is the same steps of the whole, whatever its start; blocks of the draw do not show.
 - A shorter sequence is the start of a longer one.
-- What each kind holds: N(0, std^2), nothing, a constant, one 1 in every column, sequences from a
-  file.
+- What each kind holds: N(0, std^2), nothing, a constant, one 1 in every column.
 - A member's inputs are its own, whoever else is there.
 """
 
@@ -14,11 +13,10 @@ import numpy as np
 import pytest
 
 from gradlab.draws import Streams
-from gradlab.inputs import BLOCK, INPUTS, Inputs
-from gradlab.nonlinearity import Array
+from gradlab.inputs import BLOCK, DRAWN, Inputs
 
 GENERATORS = ["pcg64", "mt19937"]
-KINDS = [kind for kind in INPUTS if kind != "file"]
+KINDS = list(DRAWN)
 FLOAT = np.dtype(float)
 T, I, B = 2 * BLOCK + 50, 3, 2
 
@@ -94,15 +92,6 @@ def test_constant_and_zeros() -> None:
     who = members("pcg64")
     assert (inputs("constant", parameter=-0.7).segment(who, 16, 20, FLOAT) == -0.7).all()
     assert not inputs("zeros").segment(who, 16, 20, FLOAT).any()
-
-
-def test_given_sequences_are_everyone_s() -> None:
-    sequences: Array = np.random.default_rng(0).standard_normal((40, I, B))
-    x = Inputs("file", I=I, B=B, T=40, given=sequences)
-    segment = x.segment(members("pcg64"), 16, 10, FLOAT)
-    assert segment.shape == (10, 2, I, B)
-    for r in range(2):
-        assert np.array_equal(segment[:, r], sequences[16:26])
 
 
 @every_kind

@@ -21,12 +21,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws"),
-    ("cells", "networks", "initial", "inputs", "given", "weights"),
+    ("errors", "nonlinearity", "draws", "digest"),
+    ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "plan", "sweeps.points"),
+    ("spec", "sources", "plan", "sweeps.points"),
     ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
     (
         "files",

@@ -8,7 +8,7 @@ the keys that may be swept.
 
 from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
-from gradlab.config.dump import dump, settings
+from gradlab.config.dump import PATHS, dump, holder, settings
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config
 from gradlab.config.source import Source
@@ -17,6 +17,7 @@ from gradlab.config.sweep_dump import dump_sweep
 
 __all__ = [
     "MAX_POINTS",
+    "PATHS",
     "Axis",
     "Config",
     "Loaded",
@@ -26,6 +27,7 @@ __all__ = [
     "dump",
     "dump_sweep",
     "from_mapping",
+    "holder",
     "load",
     "load_sweep",
     "schema",

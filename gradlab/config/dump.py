@@ -21,7 +21,13 @@ class _Dumper(yaml.SafeDumper):
 for _tag, _pattern in CORE.items():
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
 
-PATHS = (("init", "file"), ("inputs", "path"), ("initial_state", "path"))
+PATHS = (
+    ("init", "file"),
+    ("inputs", "path"),
+    ("inputs", "vocabulary"),
+    ("inputs", "embedding", "file"),
+    ("initial_state", "path"),
+)
 CELL = (("cell",), ("cell", "type"))  # paths too where they name a file
 
 
@@ -53,10 +59,19 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     }
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}
-    for section, key in (*PATHS, CELL[-1]):
-        if folder is not None and is_path((section, key), data[section].get(key)):
-            data[section][key] = relative(data[section][key], folder)
+    for path in (*PATHS, CELL[-1]):
+        section = holder(data, path)
+        if folder is not None and is_path(path, section.get(path[-1])):
+            section[path[-1]] = relative(section[path[-1]], folder)
     return data
+
+
+def holder(data: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping in a config's data that a key is, or would be, in; {} where there is none."""
+    found = data
+    for part in key[:-1]:
+        found = found.get(part) or {}
+    return found
 
 
 def is_path(key: tuple[str, ...], value: object) -> bool:

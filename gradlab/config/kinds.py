@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
 
 from gradlab.cells import CELLS, FILE
-from gradlab.config.fields import STRICT, File, NotNegative, Number, distinct
-from gradlab.config.sections import Section
+from gradlab.config.fields import STRICT, File, NotNegative, Number, Size, distinct, refused
+from gradlab.config.sections import Embedding, Section
 
 
 class Kind(Section):
@@ -56,11 +56,51 @@ class OneHot(Kind):
     type: Literal["onehot"] = "onehot"
 
 
+Path = Annotated[File, Field(description="The file; relative to the config's own folder.")]
+
+
 class FromFile(Kind):
     """Read from a file."""
 
     type: Literal["file"] = "file"
-    path: Annotated[File, Field(description="The file; relative to the config's own folder.")]
+    path: Path
+
+
+class Recorded(FromFile):
+    """Numbers from a file: npy, npz or csv."""
+
+    cut: Annotated[
+        Literal["random", "start"] | None,
+        Field(
+            description="Where sequences begin. random: at places of each seed's own; start: the "
+            "first steps of the first sequences. Absent: random for (T, I), start for (B, T, I)."
+        ),
+    ] = None
+
+
+class Written(Kind):
+    """The symbols of a text."""
+
+    type: Literal["text"] = "text"
+    path: Path
+    level: Annotated[Literal["char", "word"], Field(description="What a symbol is.")] = "char"
+    vocabulary: Annotated[
+        File | None, Field(description="The symbols, one a line; absent: all that the text has.")
+    ] = None
+    max_words: Annotated[
+        Size | None, Field(description="Keep so many words, the others are <unk>.")
+    ] = None
+    embedding: Annotated[
+        Embedding | None, Field(description="Vectors of the symbols; absent: one-hot.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _words_that_are_kept(self) -> Self:
+        if self.max_words is not None and self.level == "char":
+            raise refused("is about words, and level is char; remove it", "max_words")
+        if self.max_words is not None and self.vocabulary is not None:
+            raise refused("cannot be given with a vocabulary, which says them all", "max_words")
+        return self
 
 
 def cell_kind(name: str, options: type[Any]) -> type[Kind]:
@@ -112,7 +152,8 @@ INPUT_KINDS: dict[str, type[Kind]] = {
     "zeros": Zeros,
     "constant": Constant,
     "onehot": OneHot,
-    "file": FromFile,
+    "file": Recorded,
+    "text": Written,
 }
 STATE_KINDS: dict[str, type[Kind]] = {"zeros": Zeros, "normal": Normal, "file": FromFile}
 

@@ -79,9 +79,11 @@ class Config(Section):
         Field(description="Two sets of weights in a chain: {encoder: T1, decoder: T2}."),
     ] = None
     batch_size: Annotated[Size, Field(description="Sequences B in a batch.")] = 16
-    inputs: Annotated[Kind, ChosenKind("inputs"), Field(description="What the inputs x_t are.")] = (
-        Normal()
-    )
+    inputs: Annotated[
+        Kind,
+        ChosenKind("inputs"),
+        Field(description="What the inputs x_t are: drawn, from a file, a text."),
+    ] = Normal()
     initial_state: Annotated[
         Kind,
         ChosenKind("initial_state"),

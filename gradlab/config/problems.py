@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from gradlab.config.kinds import KINDS, OWN
 from gradlab.config.models import Config
-from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Spectrum, Truncate
+from gradlab.config.sections import Clip, Embedding, Figures, Init, Loss, Phases, Spectrum, Truncate
 from gradlab.config.shorthand import NONE
 from gradlab.errors import Key, Problem
 
@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "spectrum": Spectrum,
     "figures": Figures,
 }
+INNER: Mapping[str, type[BaseModel]] = {"embedding": Embedding}  # sections within a kind
 OTHERS = {  # sections of other commands
     "sweep": "this config has a 'sweep' section: use `gradlab sweep`",
     "train": "`gradlab run` runs a single experiment; remove the section 'train'",
@@ -105,7 +106,8 @@ def _unknown_key(fault: _Fault) -> str:
     kinds = KINDS.get(str(loc[0]), {})
     others = [kind for kind, model in kinds.items() if key[-1] in model.model_fields]
     if others and len(loc) > 2:
-        has = f"{loc[1]} has no such option, {' and '.join(others)} has"
+        has = f"{loc[1]} has no such option, {' and '.join(others)} "
+        has += "has" if len(others) == 1 else "have"
         return f"unknown key '{fault.name}': {has}"
     return f"unknown key '{fault.name}'; known here: {', '.join(known)}"
 
@@ -113,6 +115,8 @@ def _unknown_key(fault: _Fault) -> str:
 def _keys_beside(loc: Key) -> list[str]:
     if len(loc) == 1:
         return list(Config.model_fields)
+    if loc[-2] in INNER:
+        return list(INNER[str(loc[-2])].model_fields)
     section = str(loc[0])
     model = KINDS[section][str(loc[1])] if section in KINDS else SECTIONS[section]
     return list(model.model_fields)
@@ -156,6 +160,8 @@ def _no_section(fault: _Fault) -> str:
     forms = "a mapping or none" if fault.key[0] in NONE else "a name or a mapping"
     if fault.key[0] == "encoder_decoder":
         forms = "a mapping with encoder and decoder"
+    if fault.key[-1] in INNER:
+        forms = f"a mapping with {' and '.join(INNER[str(fault.key[-1])].model_fields)}"
     return _must_be(forms)(fault)
 
 

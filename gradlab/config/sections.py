@@ -101,6 +101,15 @@ class Loss(Section):
         return self
 
 
+class Embedding(Section):
+    """The vectors that stand for the symbols of a text, from a weights file."""
+
+    file: Annotated[File, Field(description="Weights: safetensors or npz.")]
+    name: Annotated[
+        Text, Field(description="The matrix; its rows are the vocabulary's entries, in order.")
+    ] = "embedding.weight"
+
+
 class Phases(Section):
     """An encoder and a decoder."""
 

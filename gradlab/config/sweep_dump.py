@@ -30,7 +30,7 @@ def dump_sweep(sweep: Sweep, folder: Path | None = None) -> str:
     first = sweep.config(0)
     data = settings(first, folder) | {"name": sweep.name}
     tops = {key.partition(".")[0] for key in sweep.keys}
-    if first.inputs.type == "file" or "inputs" in tops:
+    if first.inputs.type in ("file", "text") or "inputs" in tops:
         data = {k: v for k, v in data.items() if k not in FROM_FILE - first.model_fields_set}
     for top in tops:
         swept = {key.partition(".")[2] for key in sweep.keys if key.partition(".")[0] == top}

@@ -28,7 +28,7 @@ from gradlab.analysis.random_matrix import (
     untied_exponents,
 )
 from gradlab.initial import INITS
-from gradlab.inputs import INPUTS
+from gradlab.inputs import DRAWN, GIVEN, INPUTS
 from gradlab.nonlinearity import Array
 
 
@@ -191,10 +191,11 @@ def test_the_input_variance_of_every_kind(init: str, inputs: str, I: int) -> Non
     H, B, scale, parameter = 200, 200, 1.5, 0.7
     s2 = input_variance(inputs, parameter, init, H, I, scale)
     if s2 is None:
-        assert init == "identity" or inputs == "file"
+        assert init == "identity" or inputs in GIVEN
         return
     random = np.random.default_rng(0)
-    x = INPUTS[inputs](random, (1, I, B), parameter)[0] if inputs != "file" else np.zeros((I, B))
+    draw = DRAWN.get(inputs)
+    x = draw(random, (1, I, B), parameter)[0] if draw else np.ones((I, B))  # given: zeros for init
     u = scale * INITS[init](random, H, I) @ x
     # constant inputs are the same for all sequences, so 200 values of u: 10 %, three times that
     assert np.mean(u**2) == pytest.approx(s2, rel=0.3 if inputs == "constant" else 0.06)

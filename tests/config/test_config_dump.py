@@ -24,6 +24,14 @@ SIZE = st.integers(1, 2**31 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
 FILE = TEXT | st.sampled_from(["~", "./~", "~nobody/x", "a/../b", "-", "C:\\x"])
 FROM_FILE = st.builds(lambda path: {"type": "file", "path": path}, FILE)
+FROM_TEXT = st.fixed_dictionaries(
+    {"type": st.just("text"), "path": FILE},
+    optional={
+        "vocabulary": FILE,
+        "level": st.sampled_from(["char", "word"]),
+        "embedding": st.fixed_dictionaries({"file": FILE}, optional={"name": TEXT}),
+    },
+)
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -44,7 +52,7 @@ MAPPINGS = st.fixed_dictionaries(
         "init": some(recurrent=st.sampled_from(list(INITS)), bias=REAL, biases=st.integers(0, 2))
         | st.fixed_dictionaries({"file": FILE}, optional={"prefix": TEXT}),
         "seq_len": st.integers(100, 200),
-        "inputs": st.sampled_from(["zeros", "onehot"]) | some(std=POSITIVE) | FROM_FILE,
+        "inputs": st.sampled_from(["zeros", "onehot"]) | some(std=POSITIVE) | FROM_FILE | FROM_TEXT,
         "initial_state": FROM_FILE,
         "loss": some(
             at=st.lists(st.integers(1, 100), min_size=1, unique=True), value=st.just("unit")
@@ -107,3 +115,12 @@ def test_paths_are_relative_to_the_folder_of_the_dump(load_text: LoadText) -> No
     assert yaml.safe_load(dump(config))["inputs"]["path"] == str(here / "data" / "x.npy")
     text = dump(config, here / "results" / "a")
     assert yaml.safe_load(text)["inputs"]["path"] == "../../data/x.npy"
+
+
+def test_so_are_the_files_beside_a_text(load_text: LoadText) -> None:
+    """Its vocabulary and its embedding."""
+    inputs = "{type: text, path: b.txt, vocabulary: v.txt, embedding: {file: d/e.npz}}"
+    text = dump(load_text(f"cell: rnn\ninputs: {inputs}\n").config, Path.cwd() / "results")
+    data = yaml.safe_load(text)["inputs"]
+    assert (data["path"], data["vocabulary"]) == ("../b.txt", "../v.txt")
+    assert data["embedding"] == {"file": "../d/e.npz", "name": "embedding.weight"}

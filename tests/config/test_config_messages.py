@@ -74,12 +74,44 @@ BELOW_CELL = [
         "init: {prefix: a.}",
         ["2:8: init.prefix is about names in init.file, which is not given; remove it"],
     ),
-    ("inputs: text", ["2:1: unknown inputs 'text'; known: normal, zeros, constant, onehot, file"]),
+    (
+        "inputs: words",
+        ["2:1: unknown inputs 'words'; known: normal, zeros, constant, onehot, file, text"],
+    ),
+    ("inputs: text", ["2:1: inputs.path is missing"]),
     ("inputs: {std: -1}", ["2:10: inputs.std must be at least 0, not -1"]),
     ("inputs: {type: file}", ["2:1: inputs.path is missing"]),
     (
         "inputs: {path: a.npy}",
-        ["2:10: unknown key 'inputs.path': normal has no such option, file has"],
+        ["2:10: unknown key 'inputs.path': normal has no such option, file and text have"],
+    ),
+    (
+        "inputs: {type: file, path: a.npy, cut: end}",
+        ["2:35: inputs.cut must be random or start, not 'end'"],
+    ),
+    (
+        "inputs: {type: text, path: a, level: line}",
+        ["2:31: inputs.level must be char or word, not 'line'"],
+    ),
+    (
+        "inputs: {type: text, path: a, max_words: 5}",
+        ["2:31: inputs.max_words is about words, and level is char; remove it"],
+    ),
+    (
+        "inputs: {type: text, path: a, level: word, vocabulary: v, max_words: 5}",
+        ["2:59: inputs.max_words cannot be given with a vocabulary, which says them all"],
+    ),
+    (
+        "inputs: {type: text, path: a, embedding: e.npz}",
+        ["2:31: inputs.embedding must be a mapping with file and name, not 'e.npz'"],
+    ),
+    (
+        "inputs: {type: text, path: a, embedding: {name: w}}",
+        ["2:31: inputs.embedding.file is missing"],
+    ),
+    (
+        "inputs: {type: text, path: a, embedding: {file: e.npz, nome: w}}",
+        ["2:56: unknown key 'inputs.embedding.nome' (did you mean 'name'?)"],
     ),
     ("inputs:", ["2:1: inputs has no value; it must be a name or a mapping"]),
     (
@@ -246,8 +278,8 @@ def test_all_problems_come_at_once_sorted_by_line(refusal: Refusal) -> None:
         "command line, seeds=0: seeds must be a count from 1 to 1000000, or a list of seeds, not 0",
         "command line, cell: an override is key=value, for example seq_len=50; there is no '='",
         (
-            "command line, inputs=tex: unknown inputs 'tex'; "
-            "known: normal, zeros, constant, onehot, file"
+            "command line, inputs=tex: unknown inputs 'tex' (did you mean 'text'?); "
+            "known: normal, zeros, constant, onehot, file, text"
         ),
     ]
 
