@@ -172,8 +172,6 @@ class Config(Section):
     @field_validator("bidirectional")
     @classmethod
     def _both_directions(cls, both: bool, info: ValidationInfo) -> bool:
-        if both and info.data.get("layers", 1) > 1:
-            raise refused("is for one layer so far; remove layers")
         if both and info.data.get("tied") is False:
             raise refused("needs weights that are the same at every step; remove tied: false")
         if both and info.data.get("block"):
