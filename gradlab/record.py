@@ -8,7 +8,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | seeds, t | (R,), (N,) | the members and the steps, t = 0 .. T |
 | grad_norm_PART, log10_grad_norm_PART | (R, N) | norm of delta_t; PART is h, c, c_total |
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
-| layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of a stack: with all paths |
+| layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of layers: with all paths |
 | layer_weight_grad_norm, layer_log10_weight_grad_norm | (R, N, layers) | of each layer's weights |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
@@ -32,6 +32,8 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | growth_rate, growth_rate_error, overflow_step | (R,) | nats per step; first step not finite or 0 |
 | clip_norm, log10_clip_norm | (R,) | norm of the gradient of all parameters |
 | clip_rate, clipped_norm | (R,) | clipping of that gradient |
+
+With layers and both directions, what has no layers' axis is of the last layer (gates: of all).
 
 NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an
 exact zero.

@@ -52,7 +52,8 @@ class Config(Section):
         Field(description="With residual: the skip goes around so many steps, inside the last."),
     ] = None
     bidirectional: Annotated[
-        Flag, Field(description="A second set of weights runs from the last step to the first.")
+        Flag,
+        Field(description="A second set of weights, of each layer, runs from last step to first."),
     ] = False
     hidden_size: Annotated[
         Size | None, Field(description="Hidden units H; default 64, or what the weights file has.")

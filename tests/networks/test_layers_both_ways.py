@@ -7,6 +7,7 @@ Claims:
 - singular values are those of the last layer's own step;
 - adjoints of a linear network of one unit are the exact rational numbers, also hundreds of decades
   outside the float range;
+- a step clip is of every chain; an overflow is told where it begins;
 - what is not told by layer is the last layer's; steps.csv has a row for each layer and direction;
 - there is a rate below the last layer only where both directions' gradient sets out at one step;
 - what has no meaning is refused in one line; the memory plan counts all chains.
@@ -170,32 +171,29 @@ def drawn_numbers(settings: dict[str, Any], seed: int) -> dict[str, dict[str, li
     }
 
 
-def exact(weights: Any, layers: int, T: int, residual: bool) -> dict[Any, Fraction]:
+def exact(
+    weights: Any, layers: int, T: int, residual: bool, scale: Any = lambda delta: 1
+) -> dict[Any, Fraction]:
     """dL/dh of every chain at every step of its own time, for dh = 1 at each direction's end.
 
-    go: what comes from above to both halves of a layer's output, by steps of the sequence.
+    go: what comes from above to both halves of a layer's output, by steps of the sequence. scale:
+    the factor of a step clip, for what goes on from a step.
     """
     found: dict[Any, Fraction] = {}
     go = {t: [Fraction(t == T), Fraction(t == 1)] for t in range(1, T + 1)}
     for layer in reversed(range(layers)):
-        forward, backward = (
-            (w[f"weight_hh_l{layer}"][0], w[f"weight_ih_l{layer}"])
-            for w in (weights["forward"], weights["backward"])
-        )
-        by_step: dict[int, list[Fraction]] = {t: [Fraction(0)] * 2 for t in range(T + 2)}
-        for t in range(T, -1, -1):
-            by_step[t][0] = (go[t][0] if t else 0) + forward[0] * by_step[t + 1][0]
-            found["forward", layer, t] = by_step[t][0]
-        for t in range(1, T + 2):
-            by_step[t][1] = (go[t][1] if t <= T else 0) + backward[0] * by_step[t - 1][1]
-            found["backward", layer, T + 1 - t] = by_step[t][1]
-        if layer:
-            for t in go:
-                ahead, behind = by_step[t]
-                pulled = [forward[1][k] * ahead + backward[1][k] * behind for k in range(2)]
-                go[t] = [
-                    new + (old if residual else 0) for new, old in zip(pulled, go[t], strict=True)
-                ]
+        pulled = {t: [Fraction(0)] * 2 for t in go}
+        for half, (direction, tensors) in enumerate(weights.items()):
+            (a,), u = tensors[f"weight_hh_l{layer}"], tensors[f"weight_ih_l{layer}"]
+            delta = Fraction(0)
+            for own in range(T, -1, -1):
+                t = own if direction == "forward" else T + 1 - own
+                delta = a * delta + (go[t][half] if own else 0)
+                found[direction, layer, own] = delta
+                delta *= scale(delta)
+                if own and layer:
+                    pulled[t] = [pulled[t][k] + u[k] * delta for k in range(2)]
+        go = {t: [pulled[t][k] + (go[t][k] if residual else 0) for k in range(2)] for t in go}
     return found
 
 
@@ -203,6 +201,41 @@ def log10(a: Fraction) -> float:
     """Of the size, whatever it is; a power of two is taken out first."""
     bits = a.numerator.bit_length() - a.denominator.bit_length()
     return math.log10(abs(a / Fraction(2) ** bits)) + bits * math.log10(2)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_step_clip_is_of_every_chain(residual: bool) -> None:
+    T, layers, threshold = 12, 3, 0.4
+    config = {"cell": "linear", "hidden_size": 1, "batch_size": 1, "seq_len": T, "seeds": [2]}
+    config |= {"layers": layers, "bidirectional": True, "residual": residual}
+    settings = {**config, "clip": {"threshold": threshold, "by": "step_norm"}}
+    found = gradlab.run(settings)
+
+    def scale(delta: Fraction) -> Fraction:
+        return min(Fraction(1), Fraction(threshold) / (abs(delta) + Fraction(1e-6)))
+
+    deltas = exact(drawn_numbers(settings, 2), layers, T, residual, scale)
+    acted = 0
+    for (direction, layer, own), delta in deltas.items():
+        norms = found[f"{PREFIX[direction]}layer_grad_norm_h"][0, own, layer]
+        assert norms == pytest.approx(float(abs(delta)), rel=1e-12)
+        acted += scale(delta) < 1
+    assert acted > 4
+    for direction, prefix in PREFIX.items():
+        for own in range(1, T + 1):  # delta_0 goes no further
+            least = min(scale(deltas[direction, layer, own]) for layer in range(layers))
+            clipped = found[f"{prefix}clip_scale"][0, own]
+            assert clipped == pytest.approx(float(least), rel=1e-12)
+
+
+def test_overflow_is_told_of_the_first_layer() -> None:
+    """h_t = 1e10 h_{t-1} + 1 is beyond 1.8e308 from t = 32 on; above, all but nothing is finite."""
+    config = {"cell": "linear", "layers": 2, "bidirectional": True, "hidden_size": 1, "seq_len": 40}
+    settings = {**config, "init": {"recurrent": "identity", "input": "identity"}, "seeds": 1}
+    found = gradlab.run({**settings, "inputs": {"type": "constant"}, "weight_scale": 1e10})
+    assert found["overflow_step"].tolist() == [32]
+    assert found.summary["outcome"] == "overflow"
+    assert np.isnan(found["backward_layer_log10_grad_norm_h"]).all()
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
