@@ -62,7 +62,7 @@ class Drawing:
         options = cell.Options(**spec.options)
         sets, copy, found = int(spec.sets.max()) + 1, 0, []
         parts = [
-            (end, spec.H if k and spec.topology.layers > 1 else spec.I)
+            (end, spec.handed if k and spec.topology.layers > 1 else spec.I)
             for k, end in enumerate(spec.suffixes)
         ]
         for index in range(sets):

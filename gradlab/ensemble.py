@@ -6,18 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gradlab.drawn import Drawing, Member, Tensors, schedule
+from gradlab.chains import Chain, run_chains
+from gradlab.drawn import Drawing, Member
+from gradlab.engine.between import InputGradients, hand_down
 from gradlab.engine.clip import StepClip
 from gradlab.engine.collect import Truncation, backpropagate, parameter_gradients
-from gradlab.engine.forward import Trajectory, forward
 from gradlab.engine.lags import lag_split
 from gradlab.engine.loss import Injection, Injections, Loss, read_out, upstream
 from gradlab.engine.recording import Gradients, Products, Wanted
 from gradlab.engine.scaled import Scaled
-from gradlab.networks import entering, output
+from gradlab.networks import entering
 from gradlab.nonlinearity import Array
-from gradlab.recorded import clipped, lags, lost, recurrent_spectrum, steps, truncation_loss
+from gradlab.recorded import (
+    by_layer,
+    clipped,
+    lags,
+    lost,
+    recurrent_spectrum,
+    steps,
+    truncation_loss,
+)
 from gradlab.spec import Spec
 
 Arrays = dict[str, Array]
@@ -25,13 +35,13 @@ Names = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class _Direction:
-    """One direction of the network: its weights and its finished forward pass."""
+class _Pass:
+    """One chain's backward pass."""
 
-    name: str
-    tensors: Tensors  # (sets, R, ...)
-    trajectory: Trajectory
-    entries: tuple[int, ...]  # where the gradient enters, in the direction's own time
+    chain: Chain
+    gradients: Gradients
+    inputs: InputGradients | None  # where there is a layer below
+    arrays: Arrays  # of the split by lag and of truncation
 
 
 def compute(
@@ -42,51 +52,39 @@ def compute(
     every: steps between checkpoints. tick is called at every segment of a pass.
     """
     drawing = Drawing(members)
-    directions = _forward(drawing, every, tick)
-    losses, arrays, parameters = _losses(drawing, directions)
+    spec = drawing.spec
+    layers, read = run_chains(drawing, every, tick)
+    losses, arrays, parameters = _losses(drawing, layers[-1], read)
+    passes = _backward(spec, members, layers, losses)
     names: Names = {"tensors": []}
-    for direction, loss in zip(directions, losses, strict=True):
-        found, own, gradients = _backward(drawing.spec, members, direction, loss)
-        prefix = "" if direction.name == "forward" else f"{direction.name}_"
+    for column in zip(*passes, strict=True):  # the passes of one direction, the first layer first
+        direction = column[0].chain.direction
+        found, own = _recorded(spec, column)
+        prefix = "" if direction == "forward" else f"{direction}_"
         arrays |= {prefix + name: array for name, array in found.items()}
         names = own | names
-        parameters |= _named(gradients.parameters, drawing.spec, direction.name)
+        gradients = {
+            name + each.chain.end: g
+            for each in column
+            for name, g in each.gradients.parameters.items()
+        }
+        parameters |= _named(gradients, spec, direction)
     names["tensors"] = list(parameters)
     arrays |= clipped(parameters, members)
-    overflow = np.max([d.trajectory.overflow for d in directions], axis=0)
+    overflow = _overflow(layers)
     lost(arrays, overflow > 0)
     arrays["overflow_step"] = overflow
-    spectrum, names["recurrent"] = recurrent_spectrum(drawing.spec, directions[0].tensors)
+    first = [chains[0] for chains in layers]
+    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
+    spectrum, names["recurrent"] = recurrent_spectrum(spec, tensors)
     return arrays | spectrum, names
 
 
-def _forward(drawing: Drawing, every: int | None, tick: Callable[[], None]) -> list[_Direction]:
-    """Every direction, its weights and initial state drawn, run forward."""
-    spec = drawing.spec
-    entries = list(spec.entries.items())
-    tensors = [drawing.weights(k) for k in range(len(entries))]
-    starts = [drawing.start(k) for k in range(len(entries))]
-    directions = []
-    for k, (name, at) in enumerate(entries):
-        watch = None if spec.loss == "upstream" else np.array(at)
-        trajectory = forward(
-            spec.network,
-            schedule(spec, tensors[k]),
-            drawing.inputs(k, tick),
-            starts[k],
-            spec.steps,
-            every,
-            watch,
-        )
-        directions.append(_Direction(name, tensors[k], trajectory, at))
-    return directions
-
-
 def _losses(
-    drawing: Drawing, directions: Sequence[_Direction]
+    drawing: Drawing, chains: Sequence[Chain], read: Sequence[Array]
 ) -> tuple[list[Loss], Arrays, dict[str, Scaled]]:
     """What each direction's backward pass starts from; the loss itself, and the gradients of the
-    output layer, where there is one.
+    output layer, where there is one. read: the outputs of each direction at the loss's steps.
     """
     spec, cell = drawing.spec, drawing.spec.network
     if spec.loss == "upstream":
@@ -97,61 +95,109 @@ def _losses(
             ]
         )
         enters = entering(cell, dh.astype(spec.dtype))
-        return [Injection(enters, frozenset(d.entries)) for d in directions], {}, {}
+        return [Injection(enters, frozenset(c.entries)) for c in chains], {}, {}
     # the second direction's own time runs against the first's
     flips = [slice(None), slice(None, None, -1)]
-    h = [
-        output(cell, d.trajectory.watched[flip]) for d, flip in zip(directions, flips, strict=False)
-    ]
+    h = [own[flip] for own, flip in zip(read, flips, strict=False)]
     layer = drawing.output(spec.H * len(h))
     y = drawing.targets(spec.loss_steps)
-    read = read_out(
+    found = read_out(
         spec.loss, np.concatenate(h, axis=-2), layer["weight_out"], layer["bias_out"], y
     )
-    parts = np.split(read.dh, len(h), axis=-2)
+    parts = np.split(found.dh, len(h), axis=-2)
     losses: list[Loss] = [
-        Injections(entering(cell, part[flip]), np.array(d.entries))
-        for d, part, flip in zip(directions, parts, flips, strict=False)
+        Injections(entering(cell, part[flip]), np.array(c.entries))
+        for c, part, flip in zip(chains, parts, flips, strict=False)
     ]
-    return losses, {"loss": read.value}, read.gradients
+    return losses, {"loss": found.value}, found.gradients
 
 
 def _backward(
-    spec: Spec, members: Sequence[Member], direction: _Direction, loss: Loss
-) -> tuple[Arrays, Names, Gradients]:
-    """One direction's backward pass, with truncation and the split by lag."""
-    trajectory, sets = direction.trajectory, int(spec.sets.max()) + 1
-    shapes = {name: a.shape[2:] for name, a in direction.tensors.items()}
-    wanted = Wanted(
-        spec.rows,
-        spec.sequences if "step" in spec.spectra else 0,
-        spec.weights,
-        sets,
-        Products(
-            spec.rows[:: -spec.every][::-1] if "product" in spec.spectra else spec.rows[:0],
-            spec.values,
-            spec.sequences,
-            "lyapunov" in spec.spectra,
-        ),
-    )
+    spec: Spec,
+    members: Sequence[Member],
+    layers: Sequence[tuple[Chain, ...]],
+    losses: list[Loss],
+) -> list[tuple[_Pass, ...]]:
+    """The backward passes of all chains, from the last layer, where the losses enter, down."""
+    passes: list[tuple[_Pass, ...]] = []
+    for depth in reversed(range(len(layers))):
+        own = zip(layers[depth], losses, strict=True)
+        last = depth == len(layers) - 1
+        done = tuple(_pass(spec, members, c, loss, last, depth > 0) for c, loss in own)
+        passes.insert(0, done)
+        pulled = [each.inputs.found for each in done if each.inputs is not None]
+        if pulled:
+            losses = hand_down(pulled, losses, spec.topology.residual)
+    return passes
+
+
+def _pass(
+    spec: Spec, members: Sequence[Member], chain: Chain, loss: Loss, last: bool, above: bool
+) -> _Pass:
+    """One chain's backward pass, with truncation and the split by lag. last: it is of the last
+    layer, whose spectra are computed; above: there is a layer below.
+    """
+    trajectory, sets = chain.trajectory, int(spec.sets.max()) + 1
+    shapes = {name: a.shape[2:] for name, a in chain.tensors.items()}
+    inputs = InputGradients(trajectory) if above else None
     clip, cut = _step_clip(members), _truncation(spec)
-    gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut)
-    arrays = steps(gradients, spec)
+    wanted = _wanted(spec, sets, last)
+    gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut, inputs)
+    arrays: Arrays = {}
     full = gradients.parameters
-    recurrent = {name: shapes[name] for layer in spec.weights for name in layer}
+    recurrent = {name: shapes[name] for layer in spec.chain_weights for name in layer}
     if spec.truncate is not None:
         full = parameter_gradients(trajectory, loss, recurrent, sets, clip)
         arrays |= truncation_loss(gradients.parameters, full)
     if spec.lag_split:
-        split = lag_split(trajectory, loss, direction.entries, recurrent, full, sets)
+        split = lag_split(trajectory, loss, chain.entries, recurrent, full, sets)
         arrays |= lags(split, spec.topology.stride)
+    return _Pass(chain, gradients, inputs, arrays)
+
+
+def _wanted(spec: Spec, sets: int, last: bool) -> Wanted:
+    """What is recorded of a chain; without singular values where it is not of the last layer."""
+    spectra = spec.spectra if last else frozenset()
+    return Wanted(
+        spec.rows,
+        spec.sequences if "step" in spectra else 0,
+        spec.chain_weights,
+        sets,
+        Products(
+            spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],
+            spec.values,
+            spec.sequences,
+            "lyapunov" in spectra,
+        ),
+    )
+
+
+def _recorded(spec: Spec, column: Sequence[_Pass]) -> tuple[Arrays, Names]:
+    """The arrays of one direction's passes, the first layer first, and the names of their axes.
+
+    What is not told by layer is of the last one.
+    """
+    last = column[-1]
+    each = [one.gradients for one in column]
+    arrays = steps(last.gradients, spec) | last.arrays
+    if len(column) > 1:
+        arrays |= by_layer(each)
     names = {
-        "parts": list(gradients.norms),
-        "gates": list(gradients.readings),
-        "weights": ["weight_hh" if spec.base.GATES else "weight_ih"],
-        "paths": list(getattr(trajectory.cell, "PATHS", ())),
+        "parts": list(last.gradients.norms),
+        "gates": [f"{name}{one.chain.end}" for one in column for name in one.gradients.readings],
+        "weights": [spec.recurrent],
+        "paths": list(getattr(last.chain.trajectory.cell, "PATHS", ())),
     }
-    return arrays, names, gradients
+    return arrays, names
+
+
+def _overflow(layers: Sequence[tuple[Chain, ...]]) -> NDArray[np.int64]:
+    """(R,) where the first layer overflows that does; what is above it only follows."""
+    found = np.zeros_like(layers[0][0].trajectory.overflow)
+    for chains in layers:
+        own = np.max([c.trajectory.overflow for c in chains], axis=0)
+        found = np.where(found > 0, found, own)
+    return found
 
 
 def _truncation(spec: Spec) -> Truncation:

@@ -27,14 +27,15 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     of s bytes and segments of c bytes a step.
     """
     members = _between(MEMORY // _output_bytes(spec), members)
-    state, kept = _bytes_per_step(spec.network, spec)
+    state, kept = _bytes_per_step(spec)
+    between = _bytes_between(spec)
     sliding = spec.truncate is not None and spec.truncate.mode == "sliding"
     side_by_side = len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
     if side_by_side:
         kept *= ALL_TERMS
     kept += _weights(spec)
     T = spec.steps
-    fitting = MEMORY // (kept * T)
+    fitting = MEMORY // ((kept + between) * T)
     if side_by_side:  # they need the whole trajectory: checkpoints would spare nothing
         return _between(fitting, members), None
     if spec.checkpoint == "none":
@@ -46,23 +47,46 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
         every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK else BLOCK)
     else:
         every = _multiple(spec.checkpoint, BLOCK)
-    fitting = int(MEMORY // (kept * min(every, T) + state * T / every))
+    fitting = int(MEMORY // (kept * min(every, T) + state * T / every + between * T))
     return _between(fitting, members), every
 
 
-def _bytes_per_step(cell: Cell, spec: Spec) -> tuple[int, int]:
-    """Bytes of a state, and of all that is kept of a step, for one member."""
+def _bytes_per_step(spec: Spec) -> tuple[int, int]:
+    """Bytes of a state, and of all that is kept of a step, for one member: of all chains."""
+    cell, stride = spec.network, spec.topology.stride
+    widths = [spec.I, *[spec.handed] * (len(spec.chains) - 1)]
+    each = [_rows_per_step(cell, I, I * stride, spec) for I in widths]
+    itemsize = spec.dtype.itemsize * spec.B * len(spec.entries)
+    D, kept = (sum(rows) for rows in zip(*each, strict=True))
+    return D * itemsize, kept * itemsize
+
+
+def _rows_per_step(cell: Cell, I: int, width: int, spec: Spec) -> tuple[int, int]:
+    """Rows of a chain's state, and of all that is kept of a step. width: of the inputs of a step
+    of the network.
+    """
     options = cell.Options(**spec.options)
     tensors = {
         name: np.zeros((1, *shape), spec.dtype)
-        for name, shape in cell.shapes(spec.H, spec.I, 2, options).items()
+        for name, shape in cell.shapes(spec.H, I, 2, options).items()
     }
     p = cell.init(tensors, options)
-    I, D = spec.I * spec.topology.stride, len(cell.STATE) * spec.H * spec.topology.layers
+    layers = 1 if spec.topology.chained else spec.topology.layers
+    D = len(cell.STATE) * spec.H * layers
     s = np.zeros((1, D, 1), spec.dtype)
-    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, I, 1), spec.dtype)))
-    itemsize = spec.dtype.itemsize * spec.B
-    return D * itemsize, (D + I + a.shape[1]) * itemsize
+    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, width, 1), spec.dtype)))
+    return D, D + width + a.shape[1]
+
+
+def _bytes_between(spec: Spec) -> int:
+    """Bytes of a step that layers of chains hand each other, for one member, checkpoints or not:
+    the outputs of all, the states and the gradients of one.
+    """
+    above = len(spec.chains) - 1
+    if not above:
+        return 0
+    states = len(spec.base.STATE) * spec.H * len(spec.entries)
+    return (spec.handed * (above + 2 + 2) + states) * spec.dtype.itemsize * spec.B
 
 
 def _output_bytes(spec: Spec) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells import FILE, find
+from gradlab.cells.interface import Cell
 from gradlab.config import PATHS, Config, holder, settings, validated
 from gradlab.digest import sha256
 from gradlab.errors import GradlabError, about, at
@@ -59,7 +60,7 @@ def settle(config: Config) -> tuple[Config, Spec]:
     n = shape.stride
     entries = _loss_steps(config.loss.at, T, n)
     cut = Cut(max(config.truncate.steps // n, 1), config.truncate.mode) if config.truncate else None
-    D = len(cell.STATE) * H * shape.layers
+    D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     keep = D if config.spectrum.values == "all" else min(config.spectrum.values, D)
     spec = Spec(
         cell=config.cell.type,
@@ -202,6 +203,11 @@ def _topology(config: Config) -> Topology:
 def _splits(config: Config, entries: int) -> bool:
     """Whether the gradient is split by lag: of weights that lags share, and without a step clip."""
     possible = config.tied and not (config.clip and config.clip.by == "step_norm")
+    if _topology(config).chained:
+        if config.lag_split == "all":
+            why = "lag_split: all is not for layers with bidirectional: a lower layer's steps"
+            raise at(("lag_split",), f"{why} lie on both sides of the loss; remove it")
+        return False
     if config.lag_split == "auto":
         return possible and config.seq_len <= SPLIT_STEPS and config.seq_len * entries <= SPLIT_WORK
     if config.lag_split == "all" and not possible:
@@ -212,19 +218,31 @@ def _splits(config: Config, entries: int) -> bool:
     return config.lag_split == "all"
 
 
+def _reads_both(cell: Cell, H: int, options: Any) -> None:
+    """Raises GradlabError where a cell cannot read the outputs of two directions, 2 H wide."""
+    try:
+        cell.shapes(H, 2 * H, 0, options)
+    except ValueError as error:
+        why = "with bidirectional makes inputs of 2 hidden_size for the second layer, but"
+        raise at(("layers",), f"layers {why} {error}; remove layers or bidirectional") from error
+
+
 def _fits(config: Config, H: int, I: int, shifted: int) -> None:
     """Raises GradlabError where the cell, the sizes and the network do not go together."""
     cell, shape = find(config.cell.type), _topology(config)
     options = cell.Options(**config.cell.options())
     try:
         cell.shapes(H, I, 0, options)
-        if shape.layers > 1:
+        if shape.chained:
+            _reads_both(cell, H, options)
+        elif shape.layers > 1:
             cell.shapes(H, H, 0, options)
     except GradlabError:  # an own cell says itself what is wrong
         raise
     except ValueError as error:
         raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
-    if shape.layers > 1 and config.cell.type.endswith(FILE) and H != I:
+    stacked = shape.layers > 1 and not shape.chained
+    if stacked and config.cell.type.endswith(FILE) and H != I:
         raise at(("input_size",), "layers of an own cell need inputs as wide as hidden_size")
     if shape.block and cell.max_slope(options) is None:
         raise at(

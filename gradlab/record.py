@@ -8,7 +8,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | seeds, t | (R,), (N,) | the members and the steps, t = 0 .. T |
 | grad_norm_PART, log10_grad_norm_PART | (R, N) | norm of delta_t; PART is h, c, c_total |
 | weight_grad_norm, log10_weight_grad_norm | (R, N) | norm of the share of step t in dL/dW_hh |
-| layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of a stack: with all paths |
+| layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of layers: with all paths |
 | layer_weight_grad_norm, layer_log10_weight_grad_norm | (R, N, layers) | of each layer's weights |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
 | step_sigma_min | (R, N, sequences) | its smallest |
@@ -35,6 +35,8 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | clip_norm, log10_clip_norm | (R,) | norm of the gradient of all parameters |
 | clip_rate, clipped_norm | (R,) | clipping of that gradient |
 
+With layers and both directions, what has no layers' axis is of the last layer (gates: of all).
+
 NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an
 exact zero.
 """
@@ -46,7 +48,7 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,10 +121,13 @@ class Record:
         return list(columns), rows
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        """Arrays that broadcast to (R, N), or with layers or directions (R, of those, N)."""
+        """Arrays that broadcast to (R, N), or with layers or directions (R, of those, N); with
+        both (R, directions, layers, N).
+        """
+        both = "backward_t" in self.arrays
         if self.config.get("layers", 1) > 1:
-            return self._by_layer()
-        if "backward_t" in self.arrays:
+            return self._by_layer_and_direction() if both else self._by_layer()
+        if both:
             return self._by_direction()
         return self._index(self["t"]) | self._of_steps("")
 
@@ -155,31 +160,52 @@ class Record:
 
     def _by_layer(self) -> dict[str, NDArray[Any]]:
         """(R, layers, N): norms of each layer; what is of the whole stack stands in every row."""
-        layers = self.config["layers"]
         columns = {name: a[:, None] for name, a in self._index(self["t"]).items()}
-        columns["layer"] = np.arange(1, layers + 1)[None, :, None]
+        columns["layer"] = np.arange(1, self.config["layers"] + 1)[None, :, None]
         whole = {name: a[:, None] for name, a in self._of_steps("").items()}
-        own = {name: self[f"layer_{name}"].swapaxes(1, 2) for name in whole if self._layered(name)}
-        flat = self["gate_saturation"]
-        split = flat.reshape(*flat.shape[:2], layers, flat.shape[2] // layers)
-        own["saturation"] = _mean(split).swapaxes(1, 2)
-        return columns | {n: a for n, a in whole.items() if "h_total" not in n} | own
+        whole = {name: a for name, a in whole.items() if "h_total" not in name}
+        return columns | whole | self._of_layers("", whole)
 
-    def _layered(self, name: str) -> bool:
-        return f"layer_{name}" in self.arrays
+    def _of_layers(self, prefix: str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Those of these columns that each layer has for itself: (R, layers, N)."""
+        layers = self.config["layers"]
+        layered = [name for name in names if f"{prefix}layer_{name}" in self.arrays]
+        own = {name: self[f"{prefix}layer_{name}"].swapaxes(1, 2) for name in layered}
+        flat = self[f"{prefix}gate_saturation"]
+        split = flat.reshape(*flat.shape[:2], layers, flat.shape[2] // layers)
+        return own | {"saturation": _mean(split).swapaxes(1, 2)}
 
     def _by_direction(self) -> dict[str, NDArray[Any]]:
         """(R, 2, N): the forward direction's rows, then the backward direction's."""
+        both = self._of_steps(""), self._of_steps("backward_")
+        columns = {name: np.stack((both[0][name], both[1][name]), 1) for name in both[0]}
+        return self._index_of_directions() | columns
+
+    def _index_of_directions(self) -> dict[str, NDArray[Any]]:
+        """They broadcast to (R, 2, N)."""
         steps = np.stack((self["t"], self["backward_t"]))
         lag = np.abs(steps - np.array([[self.config["seq_len"]], [1]]))
-        columns: dict[str, NDArray[Any]] = {
+        return {
             "seed": self["seeds"][:, None, None],
             "t": steps[None],
             "lag": lag[None],
             "direction": np.array(["forward", "backward"])[None, :, None],
         }
-        both = self._of_steps(""), self._of_steps("backward_")
-        return columns | {name: np.stack((both[0][name], both[1][name]), 1) for name in both[0]}
+
+    def _by_layer_and_direction(self) -> dict[str, NDArray[Any]]:
+        """(R, 2, layers, N); what there is of the last layer only is in its rows only."""
+        layers = self.config["layers"]
+        columns = {name: a[:, :, None] for name, a in self._index_of_directions().items()}
+        columns["layer"] = np.arange(1, layers + 1)[None, None, :, None]
+        both = []
+        for prefix in ("", "backward_"):
+            last = self._of_steps(prefix)
+            alone = {
+                name: np.stack([*[np.full_like(a, np.nan)] * (layers - 1), a], axis=1)
+                for name, a in last.items()
+            }
+            both.append(alone | self._of_layers(prefix, last))
+        return columns | {name: np.stack([own[name] for own in both], 1) for name in both[0]}
 
     def to_bytes(self) -> bytes:
         """The npz file: the same bytes for the same record."""

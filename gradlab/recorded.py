@@ -49,6 +49,28 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
     return arrays
 
 
+def by_layer(each: Sequence[Gradients]) -> Arrays:
+    """What belongs to the steps of chains that are layers, the first layer first.
+
+    A chain's norms have every path of h_t already: those above enter it as a loss does.
+    """
+    arrays: Arrays = {}
+    for part in each[0].norms:
+        arrays |= _norms(f"grad_norm_{part}", _stacked([g.norms[part] for g in each]), "layer_")
+    weights = _stacked([g.weight_norm for g in each])
+    arrays |= _norms("weight_grad_norm", weights, "layer_")
+    for name in ("gate_mean", "gate_slope", "gate_saturation"):
+        gates = np.concatenate([getattr(g, name) for g in each], axis=-1)
+        arrays[name] = np.ascontiguousarray(gates.swapaxes(0, 1))
+    scale = np.min([g.clip_scale for g in each], axis=0)
+    return arrays | {"clip_scale": np.ascontiguousarray(scale.swapaxes(0, 1))}
+
+
+def _stacked(each: Sequence[Scaled]) -> Scaled:
+    """Norms (N, R) of several layers as (N, R, layers)."""
+    return Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
+
+
 def _products(products: ProductSpectrum, spec: Spec) -> Arrays:
     """On the rows of the record: NaN at those without, and at t = T, where there is no product."""
     there = np.searchsorted(spec.rows, products.rows)

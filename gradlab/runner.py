@@ -40,7 +40,9 @@ def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Re
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
     chunk, every = memory_plan(first, len(members))
     chunks = [members[start : start + chunk] for start in range(0, len(members), chunk)]
-    tick = _ticker(progress, len(chunks) * 2 * -(-first.steps // (every or first.steps)))
+    segments = -(-first.steps // (every or first.steps))
+    passes = 2 * len(first.entries) * len(first.chains)
+    tick = _ticker(progress, len(chunks) * passes * segments)
     pieces: list[list[dict[str, Array]]] = [[] for _ in specs]
     for some in chunks:
         arrays, names = compute(some, every, tick)
@@ -65,21 +67,31 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     if derivatives is not None:
         summary |= {"derivatives": dict(derivatives)}
     if spec.topology.layers > 1:
-        summary |= {"layers_rates": _layers(arrays, spec.topology.layers, facts["forward"])}
+        summary |= {"layers_rates": _layers(spec, arrays, facts["forward"])}
+    if spec.topology.chained:
+        summary |= {"backward_layers_rates": _layers(spec, arrays, facts["backward"], BACK)}
     if "backward" in facts:
         arrays |= {BACK + "t": spec.T + 1 - arrays["t"]}
         summary |= {"directions": _directions(arrays, facts)}
     return Record(spec.config, summary, names, arrays, spec.identity, __version__)
 
 
-def _layers(arrays: dict[str, Array], layers: int, facts: Facts) -> dict[str, Any]:
-    """What becomes of the gradient in each layer; s_0 is not below any layer, so from t = 1 on."""
-    steps = arrays["t"] > 0
+def _layers(spec: Spec, arrays: dict[str, Array], facts: Facts, prefix: str = "") -> dict[str, Any]:
+    """What becomes of the gradient in each layer; s_0 is not below any layer, so from t = 1 on.
+
+    Below the last of several layers with two directions the gradient comes from both. Where that
+    is from two ends, or from several steps, a slope says nothing: there is no rate.
+    """
+    steps, layers = arrays["t"] > 0, spec.topology.layers
     shared = {"overflow_step": arrays["overflow_step"], "t": arrays["t"][steps]}
+    curves = arrays[f"{prefix}layer_log10_grad_norm_h"][:, steps]
     told = {}
     for layer in range(layers):
-        own = shared | {"log10_grad_norm_h": arrays["layer_log10_grad_norm_h"][:, steps, layer]}
-        told[f"{layer + 1}"] = course(own | _rates(own, own["t"], facts), facts)
+        own = shared | {"log10_grad_norm_h": curves[:, :, layer]}
+        rates = _rates(own, own["t"], facts)
+        if spec.topology.chained and layer < layers - 1 and not spec.meet:
+            rates = {name: np.full_like(rate, np.nan) for name, rate in rates.items()}
+        told[f"{layer + 1}"] = course(own | rates, facts)
     return told
 
 
@@ -110,7 +122,8 @@ def _facts(spec: Spec, names: dict[str, list[str]], entries: tuple[int, ...]) ->
         entries=len(entries),
         parts=tuple(names["recurrent"]),
         readings=tuple(names["gates"]),
-        max_slope=cell.max_slope(cell.Options(**spec.options)),
+        # the textbook's bound is about one layer
+        max_slope=None if spec.topology.chained else cell.max_slope(cell.Options(**spec.options)),
         clip=spec.clip,
         truncate=cut and (cut.steps * stride, cut.mode),
     )

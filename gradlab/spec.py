@@ -46,6 +46,11 @@ class Topology:
         """Steps of the sequence that one step of the network is."""
         return self.block or 1
 
+    @property
+    def chained(self) -> bool:
+        """Whether every layer has chains of its own: the next one needs both directions' ends."""
+        return self.bidirectional and self.layers > 1
+
     def sets(self, steps: int) -> NDArray[np.int64]:
         """Which set of weights each of so many steps of the network has."""
         if not self.tied:
@@ -130,15 +135,28 @@ class Spec:
         return found
 
     @property
+    def meet(self) -> bool:
+        """Whether the gradient enters both directions at one step of the sequence, and no other."""
+        forward, backward = self.entries["forward"], self.entries.get("backward", ())
+        return len(forward) == 1 and backward == (self.steps + 1 - forward[0],)
+
+    @property
     def base(self) -> Cell:
         """The cell, of a user's own file as it was when the experiment was planned."""
         return find(self.cell, self.config["cell"].get("sha256"))
 
     @property
     def network(self) -> Cell:  # not cached: a module cannot be sent to a worker
-        """The cell that one step of the network is."""
+        """The cell that one step of a chain of the network is."""
         shape = self.topology
+        if shape.chained:
+            return self.base
         return network(self.base, shape.layers, shape.residual, shape.block, shape.tied, self.H)
+
+    @property
+    def handed(self) -> int:
+        """How wide the inputs of a layer are that come from the layer below."""
+        return self.H * (2 if self.topology.bidirectional else 1)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -146,9 +164,24 @@ class Spec:
         return suffixes(self.topology.layers, self.topology.block, self.topology.tied)
 
     @property
+    def chains(self) -> tuple[str, ...]:
+        """What follows the names of a chain's own tensors, from the first layer up."""
+        return self.suffixes if self.topology.chained else ("",)
+
+    @property
+    def recurrent(self) -> str:
+        """What the cell calls the tensor whose share of every step is recorded."""
+        return "weight_hh" if self.base.GATES else "weight_ih"
+
+    @property
+    def chain_weights(self) -> tuple[tuple[str, ...], ...]:
+        """`weights` of one chain, under its cell's names."""
+        return ((self.recurrent,),) if self.topology.chained else self.weights
+
+    @property
     def weights(self) -> tuple[tuple[str, ...], ...]:
         """For each layer, the tensors whose share of every step is recorded."""
-        name = "weight_hh" if self.base.GATES else "weight_ih"
+        name = self.recurrent
         if self.topology.layers > 1:
             return tuple((f"{name}{end}",) for end in self.suffixes)
         return (tuple(f"{name}{end}" for end in self.suffixes),)
@@ -158,6 +191,10 @@ class Spec:
         """Names of the network's tensors."""
         biases = self.init.biases if isinstance(self.init, Drawn) else 2
         cell = self.network
-        names = cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
+        names = [
+            f"{name}{end}"
+            for end in self.chains
+            for name in cell.shapes(self.H, self.I, biases, cell.Options(**self.options))
+        ]
         present = self.init.tensors if isinstance(self.init, Loaded) else names
         return tuple(name for name in names if name in present)

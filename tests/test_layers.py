@@ -27,7 +27,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("analysis",),
     ("config", "record"),
     ("spec", "sources", "plan", "sweeps.points"),
-    ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
+    (
+        "runner",
+        "drawn",
+        "chains",
+        "ensemble",
+        "recorded",
+        "memory",
+        "sweeps.work",
+        "sweeps.forecast",
+    ),
     (
         "files",
         "store",

@@ -52,7 +52,8 @@ class Config(Section):
         Field(description="With residual: the skip goes around so many steps, inside the last."),
     ] = None
     bidirectional: Annotated[
-        Flag, Field(description="A second set of weights runs from the last step to the first.")
+        Flag,
+        Field(description="A second set of weights, of each layer, runs from last step to first."),
     ] = False
     hidden_size: Annotated[
         Size | None, Field(description="Hidden units H; default 64, or what the weights file has.")
@@ -174,8 +175,6 @@ class Config(Section):
     @field_validator("bidirectional")
     @classmethod
     def _both_directions(cls, both: bool, info: ValidationInfo) -> bool:
-        if both and info.data.get("layers", 1) > 1:
-            raise refused("is for one layer so far; remove layers")
         if both and info.data.get("tied") is False:
             raise refused("needs weights that are the same at every step; remove tied: false")
         if both and info.data.get("block"):

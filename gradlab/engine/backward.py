@@ -21,7 +21,7 @@ from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import BLOCK, Segment, Trajectory
 from gradlab.engine.loss import Loss
-from gradlab.engine.scaled import Exponents, Scaled, renormalize, shift
+from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
@@ -165,12 +165,16 @@ class _Descent:
         return _Way(delta, exponent, np.stack(cotangents[::-1]), frame, clip_scale)
 
 
-def inject(state: State, dh: Array | None) -> State:
+def inject(state: State, dh: Array | Scaled | None) -> State:
     """delta + dh, dh entering the first rows (h). A delta far below 1 comes back to the plain
-    frame.
+    frame; where dh has exponents of its own, to that of the larger.
     """
     if dh is None:
         return state
+    if isinstance(dh, Scaled):
+        whole = np.zeros_like(state.delta)
+        whole[:, : dh.mantissa.shape[1]] = dh.mantissa
+        return State(*add(Scaled(*state), Scaled(whole, dh.exponent)))
     below = np.minimum(state.exponent, 0)
     delta, exponent = shift(state.delta, below), state.exponent - below
     if delta is state.delta:

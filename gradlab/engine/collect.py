@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlab.cells.interface import Factor, Paths, Shape
 from gradlab.engine.backward import Block, sweep
+from gradlab.engine.between import InputGradients
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares
@@ -38,8 +39,12 @@ def backpropagate(
     wanted: Wanted,
     clip: StepClip | None = None,
     truncation: Truncation = Truncation(),
+    inputs: InputGradients | None = None,
 ) -> Gradients:
-    """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by."""
+    """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by.
+
+    inputs takes dL/dx_t, where it is wanted.
+    """
     R, D = trajectory.marks.shape[1:3]
     cell, weights = trajectory.cell, trajectory.weights
     total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
@@ -48,7 +53,7 @@ def backpropagate(
     products, exponents = _spectra(R, D, wanted.products)
     running: list[Running] = [o for o in (products, exponents) if o is not None]
     steps = StepPulls(cell, weights, wanted.products.sequences, running) if running else None
-    observers = [o for o in (paths, factor, steps) if o is not None]
+    observers = [o for o in (paths, factor, steps, inputs) if o is not None]
     out: Gradients | None = None
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:

@@ -107,8 +107,11 @@ def _side_by_side(a: Array) -> Array:
 class Loss(Protocol):
     """What the engine asks: where the gradient enters, and with what value."""
 
-    def at(self, t: int) -> Array | None:
-        """dL_t/ds_t, the rows that have one (the first), or None where the loss does not look."""
+    def at(self, t: int) -> Array | Scaled | None:
+        """dL_t/ds_t, the rows that have one (the first), or None where the loss does not look.
+
+        Scaled, (R, rows, B) with exponents (R,), where it has gone through Jacobians already.
+        """
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,16 @@ def bidirectional(record: Record) -> bool:
     return bool(record.config.get("bidirectional"))
 
 
+def chained(record: Record) -> bool:
+    """Whether every layer has two directions of its own; the main arrays are the last layer's."""
+    return bidirectional(record) and layers(record) > 1
+
+
+def front(record: Record) -> list[str]:
+    """Of what the main arrays are, where that is a part of the network: a line, or none."""
+    return ["of the last layer, forward direction"] if chained(record) else []
+
+
 def junction(record: Record) -> int | None:
     """The encoder's last step; None without encoder and decoder."""
     parts: dict[str, Any] | None = record.config.get("encoder_decoder")

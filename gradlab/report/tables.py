@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradlab.sweeps.result import SweepResult
 
 LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+BOTH_ENDS = "below the last layer the gradient comes from several steps: a slope says nothing"
 OWN_STEP = "weight_out: every term of dL/dV comes from its own step: no long dependency"
 
 
@@ -48,7 +49,7 @@ def norms_by_lag(record: Record) -> Table:
         cells += [_log(np.median(curves[part][:, row])) for part in parts]
         cells += [_log(float(f(ratio[:, row]))) for f in over_seeds.values()]
         body.append(tuple(cells))
-    title = "Gradient norms" + (
+    title = " ".join(["Gradient norms", *network.front(record)]) + (
         ", median over seeds; what is left of them" if len(over_seeds) > 1 else ""
     )
     return Table(title, header, tuple(body))
@@ -66,6 +67,7 @@ def details(record: Record) -> list[Table]:
     """What there is beside the norms by lag: by tensor, layer and direction, and the lag split."""
     tables = [norms_by_tensor(record), lag_split(record)]
     tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
+    tables.append(rates(record, "backward_layers_rates", "layer"))
     return [table for table in tables if table.rows]
 
 
@@ -117,7 +119,13 @@ def rates(record: Record, key: str, what: str) -> Table:
     for name, told in found.items():
         rate = told["growth_rate"]
         rows.append((name, told["verdict"], signed(rate["mean"] if rate else None)))
-    return Table(f"Growth rate by {what}", header, tuple(rows))
+    title = f"Growth rate by {what}"
+    notes: tuple[str, ...] = ()
+    if network.chained(record):
+        of = "backward" if key.startswith("backward") else "forward"
+        title += ", last layer" if what == "direction" else f", {of} direction"
+        notes = (BOTH_ENDS,) if any(row[-1] == "-" for row in rows[:-1]) else ()
+    return Table(title, header, tuple(rows), notes)
 
 
 def _number(values: Array) -> str:

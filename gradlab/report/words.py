@@ -20,7 +20,8 @@ def headline(record: Record) -> str:
         step = summary["overflow_step"]
         return f"OVERFLOW at t={step}: the states grew beyond float range; no gradient"
     if network.bidirectional(record):
-        verdict += " (forward direction)"
+        last = ", last layer" if network.chained(record) else ""
+        verdict += f" (forward direction{last})"
     if rate is None:
         return f"{verdict}: {summary['reasons']['growth_rate']}"
     return f"{verdict}: {_course(record)}"

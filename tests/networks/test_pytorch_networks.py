@@ -4,6 +4,8 @@ Claims, in float64 with H=12, T=25, to 1e-10 (a few dozen steps of rounding):
 - stacked LSTM and GRU: the gradients of all parameters of nn.LSTM and nn.GRU with num_layers, and
   h_t.grad of every layer and step of the same network built from cells;
 - both directions of nn.GRU and nn.RNN: the gradients of all parameters, `_reverse` included;
+- with layers of both directions, of nn.LSTM too: those of all parameters, and those of the lower
+  layer's outputs where no recurrence follows, of the same network built from one layer each;
 - cross entropy over all steps with an output layer: the loss, and all gradients;
 - truncated BPTT in chunks: `detach` at the borders.
 """
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 
 import gradlab
+from tests.networks.chained import Chained
 from tests.networks.unrolled import Unrolled
 
 torch = pytest.importorskip("torch")
@@ -107,6 +110,46 @@ def test_both_directions(cell: str) -> None:
     net = module(config, model)
     net(tensor(model.drawn["x"].swapaxes(-1, -2)))[0][8].sum().backward()
     compare(record, net)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("layers", [2, 3])
+@pytest.mark.parametrize("at", ["last", [9], "all"])
+def test_layers_of_both_directions(cell: str, layers: int, at: Any) -> None:
+    both = {"layers": layers, "bidirectional": True}
+    config = {**SIZES, **both, "cell": cell, "loss": {"at": at}}
+    record, model = gradlab.run(config), Chained(config)
+    net = module(config, model)
+    out, state = net(tensor(model.drawn["x"].swapaxes(-1, -2)))
+    if at == "last":  # the last states of both directions of the last layer
+        loss = (state[0] if cell == "lstm" else state)[-2:].sum()
+    else:
+        loss = (out[8] if at == [9] else out).sum()
+    loss.backward()
+    compare(record, net)
+    assert len(logs(record)) == len(list(net.named_parameters()))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_outputs_of_the_lower_layer_of_both_directions(cell: str) -> None:
+    """PyTorch's gradient of a layer's outputs comes from above; the recurrence adds its own."""
+    config = {**SIZES, "cell": cell, "layers": 2, "bidirectional": True, "loss": {"at": [9]}}
+    record, model = gradlab.run(config), Chained(config)
+    whole = module(config, model)
+    y, outputs = tensor(model.drawn["x"].swapaxes(-1, -2)), []
+    for layer in range(2):
+        one = KINDS[cell](y.shape[-1], H, bidirectional=True, dtype=torch.float64)
+        with torch.no_grad():
+            for name, parameter in one.named_parameters():
+                parameter.copy_(getattr(whole, name.replace("_l0", f"_l{layer}")))
+        y = one(y)[0]
+        y.retain_grad()
+        outputs.append(y)
+    outputs[-1][8].sum().backward()
+    last = T - 1  # where no recurrence follows: forward at T, backward at 1
+    for row, prefix, half in ((last, "", slice(0, H)), (0, "backward_", slice(H, None))):
+        norm = float(outputs[0].grad[row, :, half].norm())
+        assert record[f"{prefix}layer_grad_norm_h"][0, T, 0] == pytest.approx(norm, rel=1e-10)
 
 
 @pytest.mark.parametrize("both", [False, True])

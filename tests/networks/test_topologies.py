@@ -20,6 +20,7 @@ import pytest
 
 import gradlab
 from gradlab.record import Record
+from tests.networks.chained import Chained
 from tests.networks.unrolled import Unrolled
 
 SIZES: dict[str, Any] = {
@@ -65,6 +66,55 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "layers cross entropy": {"cell": "rnn", "layers": 2, "residual": True, "loss": CE},
     "both cross entropy": {"cell": "rnn", "bidirectional": True, "loss": CE},
     "both last mse": {"cell": "gru", "bidirectional": True, "loss": "mse"},
+    "both, two layers": {"cell": "rnn", "layers": 2, "bidirectional": True},
+    "both, three layers from 2": {
+        "cell": "gru",
+        "layers": 3,
+        "bidirectional": True,
+        "input_size": 2,
+        "loss": {"at": [2]},
+    },
+    "both, two layers lstm": {"cell": "lstm", "layers": 2, "bidirectional": True},
+    "both, three layers everywhere": {
+        "cell": "lstm",
+        "layers": 3,
+        "bidirectional": True,
+        "loss": {"at": "all"},
+    },
+    "both, two layers last mse": {
+        "cell": "gru",
+        "layers": 2,
+        "bidirectional": True,
+        "loss": "mse",
+    },
+    "both, three layers some mse": {
+        "cell": "rnn",
+        "layers": 3,
+        "bidirectional": True,
+        "loss": {"type": "mse", "at": [2, 5], "outputs": 2},
+    },
+    "both, residual layers": {
+        "cell": "gru",
+        "layers": 3,
+        "residual": True,
+        "bidirectional": True,
+        "loss": {"at": [4]},
+    },
+    "both, residual layers last mse": {
+        "cell": "lstm",
+        "layers": 3,
+        "residual": True,
+        "bidirectional": True,
+        "input_size": 2,
+        "loss": "mse",
+    },
+    "both, layers cross entropy": {
+        "cell": "rnn",
+        "layers": 2,
+        "residual": True,
+        "bidirectional": True,
+        "loss": CE,
+    },
     "upstream everywhere": {"cell": "gru", "loss": {"at": "all"}},
 }
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -86,7 +136,9 @@ def record(name: str) -> Record:
 
 @cache
 def unrolled(name: str) -> Unrolled:
-    return Unrolled(config(name))
+    network = NETWORKS[name]
+    both = network.get("bidirectional") and network.get("layers", 1) > 1
+    return Chained(config(name)) if both else Unrolled(config(name))
 
 
 def norm(a: Any) -> float:
@@ -109,14 +161,16 @@ def test_norms_of_the_state_adjoints(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n, c in NETWORKS.items() if c.get("layers", 1) > 1])
 def test_norms_of_each_layer_with_every_path(name: str) -> None:
     found, model = record(name), unrolled(name)
-    for row, t in enumerate(model.spec.rows[1:], 1):
-        for layer in range(NETWORKS[name]["layers"]):
-            whole = norm(model.layer_adjoint("forward", t, layer))
-            norms = found["layer_grad_norm_h"][0, row, layer]
-            np.testing.assert_allclose(norms, whole, **CLOSE)
-            logs = found["layer_log10_grad_norm_h"][0, row, layer]
-            if whole:
-                np.testing.assert_allclose(logs, np.log10(whole), rtol=1e-12, atol=1e-12)
+    for direction in model.spec.entries:
+        prefix = "" if direction == "forward" else "backward_"
+        for row, t in enumerate(model.spec.rows[1:], 1):
+            for layer in range(NETWORKS[name]["layers"]):
+                whole = norm(model.layer_adjoint(direction, t, layer))
+                norms = found[f"{prefix}layer_grad_norm_h"][0, row, layer]
+                np.testing.assert_allclose(norms, whole, **CLOSE)
+                logs = found[f"{prefix}layer_log10_grad_norm_h"][0, row, layer]
+                if whole:
+                    np.testing.assert_allclose(logs, np.log10(whole), rtol=1e-12, atol=1e-12)
 
 
 @every_network
@@ -267,6 +321,8 @@ def test_truncation_beyond_the_length_is_none(mode: str, at: str) -> None:
         {"tied": False},
         {"residual": True, "block": 2},
         {"bidirectional": True},
+        {"bidirectional": True, "layers": 3, "residual": True, "loss": {"at": [20]}},
+        {"bidirectional": True, "layers": 2, "cell": "lstm", "loss": {"type": "mse", "at": "all"}},
         {"encoder_decoder": {"encoder": 20, "decoder": 30}},
         {"truncate": 7, "loss": {"at": "all"}},
         {"loss": {**NEXT}, "inputs": "onehot"},

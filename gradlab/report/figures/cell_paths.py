@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import style
+from gradlab.report import network, style
 from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import plain
@@ -55,7 +55,7 @@ def draw(ax: Axes, record: Record) -> None:
         draw_curve(ax, curve, colour, _label(name, curve), marker)
         if name == DIRECT:
             ax.get_lines()[-1].set_linewidth(2.4)
-    captions.title(ax, title(record), notes=[NOTE])
+    captions.title(ax, title(record), notes=[*network.front(record), NOTE])
     ax.set_ylabel("norm of a term of ∂cₜ/∂cₜ₋₁, / √H")
     captions.legend(ax)
 

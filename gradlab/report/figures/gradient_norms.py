@@ -11,7 +11,7 @@ dL/dh at every step the norms are those before clipping, and a line shows the th
 that is exactly zero has no logarithm: there the curve has a gap, and a note says so. Thin vertical
 lines show where encoder and decoder meet, and where truncation cuts the gradient. Of a net with its
 own weights at every step, t is the layer; with stacked layers the norm is over all of them; with
-two directions it is the forward one's.
+two directions it is the forward one's, and of several layers then the last one's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def draw(ax: Axes, record: Record) -> None:
     for part, curve in curves.items():
         colour = style.PART_COLOURS.get(part, style.INK)
         marker = style.PART_MARKERS.get(part, "D")
-        label = _label(part, curve, curves, network.layers(record))
+        stacked = network.layers(record) > 1 and not network.chained(record)
+        label = _label(part, curve, curves, stacked)
         draw_curve(ax, curve, colour, label, marker, main=part != "c")
     _fit(ax, record)
     if bound is not None:
@@ -146,11 +147,11 @@ def _limits(
     return low, high
 
 
-def _label(part: str, curve: Curve, curves: dict[str, Curve], layers: int) -> str:
+def _label(part: str, curve: Curve, curves: dict[str, Curve], stacked: bool) -> str:
     text = NAMES.get(part, part) if len(curves) > 1 else ""
     if part != "h":
         return text
-    if layers > 1:
+    if stacked:
         text = f"{text} of all layers" if text else "all layers"
     over = members(curve.members)
     band = f", {curve.spread}" if curve.members > 1 else ""
@@ -208,7 +209,7 @@ def _steps(record: Record, count: int) -> str:
 
 
 def _notes(record: Record) -> list[str]:
-    notes = []
+    notes = network.front(record)
     zero = _zeros(record)
     if zero.seeds and (zero.seeds < zero.of or zero.first < zero.last):
         first = f"the first after {_steps(record, zero.first)}"

@@ -74,7 +74,8 @@ def _values(record: Record) -> tuple[Array, Array]:
 
 def _width(record: Record) -> int:
     parts = [part for part in record.names["parts"] if not part.endswith("_total")]
-    return len(parts) * int(record.config["hidden_size"]) * network.layers(record)
+    layers = 1 if network.chained(record) else network.layers(record)
+    return len(parts) * int(record.config["hidden_size"]) * layers
 
 
 def _exponent(ax: Axes, record: Record, medians: Array) -> None:
@@ -90,7 +91,7 @@ def _exponent(ax: Axes, record: Record, medians: Array) -> None:
 def _notes(record: Record) -> list[str]:
     unresolved = int(record["product_unresolved"].max())
     zeros = bool(np.isneginf(_values(record)[0]).any())
-    notes = ["exact zeros are left out"] if zeros else []
+    notes = network.front(record) + ["exact zeros are left out"] * zeros
     if unresolved:
         notes.append(f"up to {plain(unresolved)} values are below what can be resolved")
     return notes

@@ -72,7 +72,7 @@ def draw(ax: Axes, record: Record) -> None:
     _histogram(panel, kept[..., 0], style.LARGEST, 0.8)
     _histogram(lowest, least, style.SMALLEST, 0.8)
     lowest.set_xlabel(f"over all\n{network.unit(record, 2)}", fontsize=style.SMALL)
-    captions.title(ax, _title(record, kept[..., 0]), notes=_notes(least))
+    captions.title(ax, _title(record, kept[..., 0]), notes=network.front(record) + _notes(least))
     ax.set_ylabel("singular values of Jₜ = ∂sₜ/∂sₜ₋₁")
     captions.legend(ax, [strip] if apart else [])
 

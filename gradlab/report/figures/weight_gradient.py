@@ -111,4 +111,4 @@ def _notes(record: Record) -> list[str]:
     lost = int(np.count_nonzero(record["overflow_step"] > 0))
     seeds = len(record["seeds"])
     left_out = [f"{lost} of {seeds} seeds left out: their states overflowed"] if lost else []
-    return left_out + marks.notes(record)
+    return network.front(record) + left_out + marks.notes(record)

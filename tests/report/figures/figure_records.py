@@ -84,6 +84,25 @@ CASES: dict[str, dict[str, Any]] = {
         "seeds": 6,
     },
 }
+BOTH_WAYS: dict[str, Any] = {"layers": 2, "bidirectional": True, "seeds": 3}
+CASES |= {
+    "layers both ways": {"cell": "lstm", **BOTH_WAYS, "spectrum": {"product": True}},
+    "layers both ways from the middle": {
+        "cell": "gru",
+        **BOTH_WAYS,
+        "layers": 3,
+        "loss": {"at": [11]},
+        "record_every": 4,
+    },
+    "seven residual layers both ways": {
+        "cell": "rnn",
+        **BOTH_WAYS,
+        "layers": 7,
+        "residual": True,
+        "loss": {"type": "mse", "at": "all"},
+    },
+    "layers both ways, dead": {"cell": RELU, **BOTH_WAYS, "init": {"bias": -1.0}},
+}
 # a case, and what is added to its record
 NETWORKS: dict[str, tuple[str, networks.Change]] = {
     "three layers": ("lstm", networks.stacked(3)),

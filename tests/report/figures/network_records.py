@@ -43,6 +43,7 @@ def older(source: Record) -> Record:
     """The record as it was before there were networks: none of their keys and arrays."""
     keys = ("layers", "residual", "tied", "block", "bidirectional", "encoder_decoder", "truncate")
     told = ("memory_horizon", "truncation", "factor", "loss", "directions", "layers_rates")
+    told += ("backward_layers_rates",)
     return replace(
         source,
         arrays={k: v for k, v in source.arrays.items() if not k.startswith(ADDED)},

@@ -16,7 +16,7 @@ import math
 import numpy as np
 import pytest
 from drawing import drawn, line
-from figure_records import NETWORKS, record
+from figure_records import CASES, NETWORKS, record
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.patches import Rectangle
@@ -250,3 +250,52 @@ def test_words_say_layer_direction_and_weights_where_that_is_what_they_are() -> 
     assert "all layers" in str(
         drawn("gradient_norms", "two even layers")[1].get_legend_handles_labels()
     )
+
+
+# ---------------------------------------------------------------- layers of both directions
+
+BOTH_WAYS = [case for case in CASES if "both ways" in case]
+
+
+@pytest.mark.parametrize("case", BOTH_WAYS)
+def test_colours_of_layers_that_read_both_ways(case: str) -> None:
+    """A row for each layer and direction, by steps of the sequence, the first layer below."""
+    source = record(case)
+    _, ax = drawn("layer_heatmap", case)
+    forward, backward = (c for c in ax.collections if isinstance(c, QuadMesh))
+    T = source.config["seq_len"]
+    for mesh_, prefix, first in ((forward, "", 1), (backward, "backward_", 0)):
+        t = source[f"{prefix}t"]
+        values = source[f"{prefix}layer_log10_grad_norm_h"]
+        colours = mesh_.get_array()
+        shown = sorted(step for step in t.tolist() if 1 <= step <= T)
+        assert colours.shape == (2 * source.config["layers"], len(shown))
+        for column, step in enumerate(shown):
+            (row,) = np.flatnonzero(t == step)
+            expected = np.ma.masked_invalid(np.median(values[:, row], axis=0))
+            np.testing.assert_array_equal(colours[first::2, column].filled(9), expected.filled(9))
+        assert colours[1 - first :: 2].mask.all()
+        assert mesh_.get_clim() == forward.get_clim()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    if source.config["layers"] < 7:
+        assert labels[:2] == ["1 ←", "1 →"]
+        assert ax.get_yticks()[0] < ax.get_yticks()[1]
+
+
+def test_titles_and_notes_of_layers_that_read_both_ways() -> None:
+    source = record("layers both ways from the middle")
+    values = np.median(source["layer_log10_grad_norm_h"], axis=0)
+    enters = source["t"].tolist().index(11)
+    least = 1 + int(np.argmin(values[1:, 0]))
+    down, back = (decades.about(float(values[k, 0] - values[enters, 2])) for k in (enters, least))
+    assert layer_heatmap.title(source) == (
+        f"Forward: of layer 3's gradient, layer 1 gets {down} at its step, "
+        f"at least {back} (step {source['t'][least]})"
+    )
+    for name in ("gradient_norms", "singular_values", "weight_gradient"):
+        _, ax = drawn(name, "layers both ways")
+        assert any("of the last layer" in text.get_text() for text in ax.texts), name
+        assert not any("all layers" in text.get_text() for text in ax.get_legend().get_texts())
+    _, ax = drawn("product_singular_values", "layers both ways")
+    told = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert any("of 12" in text for text in told)  # h and c of one layer, 6 units

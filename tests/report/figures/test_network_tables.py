@@ -82,7 +82,23 @@ def test_rates_by_layer_and_direction() -> None:
     assert rates(odd, "directions", "direction").rows == (("backward", "undecided", "-"),)
 
 
+def test_rates_of_layers_that_read_both_ways() -> None:
+    tables = {table.title: table for table in details(record("layers both ways"))}
+    assert tables["Growth rate by direction, last layer"].rows[0][0] == "forward"
+    for of in ("forward", "backward"):
+        table = tables[f"Growth rate by layer, {of} direction"]
+        assert [row[0] for row in table.rows] == ["1", "2"]
+        assert table.rows[0][1:] == ("undecided", "-")  # from both ends
+        assert table.rows[1][2] != "-"
+        assert "several steps" in table.notes[0]
+    source = record("layers both ways from the middle")
+    table = rates(source, "layers_rates", "layer")
+    assert all(row[2] != "-" for row in table.rows)
+    assert table.notes == ()
+
+
 TOLD = {
+    "layers both ways": "(forward direction, last layer): ",
     "short memory": "memory: 95 % of dL/dW_hh comes from the last 9 steps",
     "memory of a step": "memory: 95 % of dL/dW_hh comes from the last step",
     "no recurrent matrix": "memory: 95 % of dL/dW_ih comes from the last 6 steps",
