@@ -88,7 +88,7 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
     """
     start = _number(loaded.config, key)
     folder = Path.cwd() if loaded.source.path is None else loaded.source.path.parent
-    fixed = ["spectrum=none", "lag_split=none", "figures=none"]
+    fixed = ["spectrum=none", "lag_split=none", "figures=none", "theory=none"]
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config

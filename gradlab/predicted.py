@@ -1,17 +1,15 @@
 """What theory predicts for an experiment: `theory` of the summary.
 
-A `Spec` has weights drawn with some gain g, inputs of some variance s2, and biases; from these the
-theories of gradlab.analysis follow (docs/theory.md). What none of them is about gets a reason.
-Everything here is cheap, about a millisecond, and kept by its parameters, but the dynamic mean
-field of gated cells, which takes about a second: its parameters are always told, its numbers with
-`theory: full`. Rates are in nats per step, of ln||delta_h||.
+What a `Setting` fixes, the theories of gradlab.analysis predict (docs/theory.md); what none of them
+is about gets a reason. All is cheap, about a millisecond, and kept by its parameters, but the
+dynamic mean field of gated cells, which takes about a second: its parameters are always told, its
+numbers with `theory: full`. Rates are in nats per step, of ln||delta_h||.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -21,15 +19,17 @@ from gradlab.analysis.dmft import GatedTheory, dynamic_mean_field
 from gradlab.analysis.meanfield import MeanField, mean_field
 from gradlab.cells import FILE
 from gradlab.initial import Drawn
+from gradlab.setting import GATED, Setting, setting
 from gradlab.spec import Spec
 
 Told = dict[str, Any]
 Gated = Callable[[str, float, float, float, float], GatedTheory]
 
 MATRIX_SOURCE = "Geman 1980; Johnstone 2001; Kostlan 1992; Rider, Sinclair 2014"
-DEEP_SOURCE = "fresh weights in each layer: He et al. 2015; Schoenholz et al. 2017; docs/theory.md"
+DEEP_SOURCE = "fresh weights in each layer: Schoenholz et al. 2017; He et al. 2015; docs/theory.md"
 FEW = 10  # inputs below which the units are no longer alike
 LARGEST_S2 = 1e6  # for which the critical gain is resolved
+GAUSSIAN = ("normal", "randn", "xavier_normal")
 
 
 class Limit(Enum):
@@ -58,108 +58,42 @@ class Limit(Enum):
         "Orthogonal weights: q and chi as for independent entries; no finite-width value, at "
         "H = 64 the measured rate lies about half as far below that of infinite width."
     )
-    LARGE_MATRIX = "Gaussian entries; other ones of that variance have the same limit H -> infinity."
+    OTHER_ENTRIES = "The laws are of Gaussian entries; others have the same limit H -> infinity."
     EXACT_MATRIX = "An orthogonal matrix: exact, every singular value and |eigenvalue| is g."
     NOT_COMPUTED = "The rate takes about a second: `theory: full` puts it here."
-    LARGE_DEPTH = "Infinite width; a net of width H lies lower by about 1 / (2 H) per layer, or more."
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the theories know of an experiment."""
-
-    g: float  # gain of the recurrent weights
-    gain: float  # its part that is not weight_scale
-    s2: float  # variance of the input part of a pre-activation
-    bias: float
-    forget_bias: float
-    rests: bool  # the state starts at 0 and nothing moves it
+    SKIP = "Infinite width: no finite-width value is known for a skip."
 
 
 def told(spec: Spec, textbook: Told | None, gated: Gated = dynamic_mean_field) -> Told:
-    """`theory` of the summary. textbook: the measured bound, if the cell has one; gated: computes
-    the dynamic mean field.
+    """`theory` of the summary. textbook: the measured bound, where the cell has one; gated:
+    computes the dynamic mean field.
     """
-    bound = {"source": theory.SOURCE, "caveats": [theory.LOOSE]}
-    found: Told = {} if textbook is None else {"textbook": textbook | bound}
+    more = {"source": theory.SOURCE, "caveats": [theory.LOOSE]}
+    found: Told = {} if textbook is None else {"textbook": textbook | more}
     if spec.theory == "none":
         return found | {"reason": "theory: none asks for no prediction"}
     found |= _matrix(spec)
     try:
         found |= _of_rate(spec, gated if spec.theory == "full" else None)
-    except (ValueError, OverflowError) as error:  # outside of what a theory is computed for
+    except ValueError as error:  # no theory is about it, or not at these numbers
         found["reason"] = str(error)
     return _finite(found)
 
 
 def rates(spec: Spec, gated: Gated = dynamic_mean_field) -> tuple[float | None, float | None]:
     """The predicted growth rates, H -> infinity and at the experiment's width; None where there is
-    none. Raises ValueError or OverflowError where no theory is about the experiment.
+    none. Raises ValueError where no theory is about the experiment.
     """
-    found = next(iter(_of_rate(spec, gated).values()))
+    (found,) = _of_rate(spec, gated).values()
     return found["growth_rate"], found.get("growth_rate_at_width")
 
 
-def rest_scale(spec: Spec) -> float | None:
-    """weight_scale at which the zero state of a gated cell turns unstable; None for other nets."""
-    try:
-        told = _of_rate(spec, None).get("dynamic_mean_field", {})
-    except (ValueError, OverflowError):  # no theory is about it, which is the answer
-        return None
-    return told.get("critical_weight_scale_at_rest")
-
-
 def _of_rate(spec: Spec, gated: Gated | None) -> Told:
-    """The one prediction of the rate. Raises ValueError with the reason where there is none."""
-    kind = "gated" if spec.cell in critical.CRITICAL_GAINS else "vanilla"
-    if kind == "vanilla" and spec.cell not in ("linear", "rnn"):
-        raise ValueError(_no_theory_of_cell(spec.cell))
-    shape = spec.topology
-    for what, holds in {
-        "several layers with shared weights": shape.layers > 1,
-        "both directions together": shape.bidirectional,
-        "encoder and decoder": bool(shape.phases),
-        "residual blocks": shape.block is not None,
-        "a skip around shared weights": shape.residual and shape.tied,
-        "a gated cell with fresh weights at every step": kind == "gated" and not shape.tied,
-    }.items():
-        if holds:
-            raise ValueError(f"no theory here is about {what}")
-    setting = _setting(spec)
-    if kind == "gated":
-        return {"dynamic_mean_field": _gated(spec, setting, gated)}
-    return {"mean_field": _vanilla(spec, setting)} if shape.tied else {"deep": _deep(spec, setting)}
-
-
-def _no_theory_of_cell(cell: str) -> str:
-    if cell.endswith(FILE):
-        return "a cell of your own: no theory here is about it"
-    return {
-        "accumulator": "accumulator: its Jacobian is the identity, whatever the weights",
-        "lstm_simple": "lstm_simple: no recurrent matrix, its Jacobian is diagonal",
-    }.get(cell, f"no theory here is about the cell {cell}")
-
-
-def _setting(spec: Spec) -> Setting:
-    """Raises ValueError where weights or inputs are no random draw of known variance."""
-    init, H = spec.init, spec.H
-    if not isinstance(init, Drawn):
-        raise ValueError("the weights are from a file, no random draw")
-    gain = random_matrix.equivalent_gain(init.recurrent, H)
-    if gain is None:
-        raise ValueError(f"init {init.recurrent}: the recurrent weights are no random draw")
-    inputs = spec.inputs
-    s2 = random_matrix.input_variance(
-        inputs.kind, inputs.parameter, init.input, H, spec.I, init.input_scale
-    )
-    if s2 is None:
-        name = f"init.input {init.input}" if init.input == "identity" else f"inputs {inputs.kind}"
-        raise ValueError(f"{name}: the variance of the input part is not known")
-    start = spec.start
-    zero = (start.kind == "normal" and start.std == 0) or start.kind == "zeros"
-    zero = zero or (start.given is not None and not start.given.any())
-    rests = zero and s2 == 0 and init.bias == 0
-    return Setting(spec.weight_scale * gain, gain, s2, init.bias, init.forget_bias, rests)
+    """The one prediction of the rate, by its name. Raises ValueError where there is none."""
+    at = setting(spec)
+    if spec.cell in GATED:
+        return {"dynamic_mean_field": _gated(spec, at, gated)}
+    return {"mean_field": _tied(spec, at)} if spec.topology.tied else {"deep": _deep(spec, at)}
 
 
 def _matrix(spec: Spec) -> Told:
@@ -167,21 +101,21 @@ def _matrix(spec: Spec) -> Told:
     init, H = spec.init, spec.H
     if not isinstance(init, Drawn) or not spec.base.GATES or spec.cell.endswith(FILE):
         return {}
-    if init.recurrent not in (*random_matrix.INDEPENDENT, "orthogonal"):
+    exact = init.recurrent == "orthogonal"
+    if not (exact or init.recurrent in random_matrix.INDEPENDENT):
         return {}
     g = spec.weight_scale * (random_matrix.equivalent_gain(init.recurrent, H) or 0.0)
-    exact = init.recurrent == "orthogonal"
     mean, std, low, high = (1.0, 0.0, 1.0, 1.0) if exact else _laws(H)
-    limit = Limit.EXACT_MATRIX if exact else Limit.LARGE_MATRIX
-    numbers = {
+    other = [] if init.recurrent in GAUSSIAN else [Limit.OTHER_ENTRIES]
+    numbers: Told = {
         "g": g,
         "H": H,
         "sigma_max": {"mean": g * mean, "std": g * std},
         "spectral_radius": {"low": g * low, "high": g * high},
+        "source": "exact: every singular value of g Q is g" if exact else MATRIX_SOURCE,
+        "caveats": [] if exact else [one.value for one in other],
     }
-    caveats = [] if exact or init.recurrent in ("normal", "randn", "xavier_normal") else [limit]
-    told = [one.value for one in ([limit] if exact else caveats)]
-    return {"random_matrix": numbers | {"source": MATRIX_SOURCE, "caveats": told}}
+    return {"random_matrix": numbers}
 
 
 @lru_cache(maxsize=256)
@@ -191,59 +125,81 @@ def _laws(H: int) -> tuple[float, float, float, float]:
     return largest.mean, largest.std, *random_matrix.spectral_radius(1.0, H)
 
 
-def _activation(spec: Spec) -> str:
-    return "linear" if spec.cell == "linear" else str(spec.options["activation"])
-
-
-def _mean_field(spec: Spec, at: Setting) -> MeanField:
+def _mean_field(at: Setting) -> MeanField:
     """The mean field of a vanilla cell; of one that stays at rest, the linear net that it is."""
-    activation = _activation(spec)
-    if at.rests and activation == "relu":
-        raise ValueError("a ReLU state that stays at 0 has no slope: the gradient is exactly zero")
-    linear = at.rests and activation == "tanh"
-    return mean_field("linear" if linear else activation, at.g, at.s2, at.bias)
+    if at.rests and at.activation == "relu":
+        raise ValueError("a ReLU state that stays at 0: the gradient is exactly zero, of no rate")
+    return mean_field("linear" if at.linear_at_rest else str(at.activation), at.g, at.s2, at.bias)
 
 
-def _vanilla(spec: Spec, at: Setting) -> Told:
-    found, orthogonal = _mean_field(spec, at), _is_orthogonal(spec)
-    exact = orthogonal and found.activation == "linear"
+def _tied(spec: Spec, at: Setting) -> Told:
+    """The same weights at every step."""
+    found = _mean_field(at)
+    exact = at.orthogonal and found.activation == "linear"  # J = g Q at every width
     limits = {
-        Limit.AT_REST: at.rests and _activation(spec) == "tanh",
-        Limit.ORTHOGONAL: orthogonal and not exact,
+        Limit.AT_REST: at.linear_at_rest,
+        Limit.ORTHOGONAL: at.orthogonal and not exact,
         Limit.CONSTANT: spec.inputs.kind == "constant" and at.s2 > 0 and not exact,
         Limit.FEW_INPUTS: spec.I < FEW and at.s2 > 0 and found.activation != "linear",
     }
-    applies: list[Enum] = [limit for limit, holds in limits.items() if holds]
-    fresh = not (limits[Limit.ORTHOGONAL] or limits[Limit.CONSTANT])
-    width = found.growth_rate_at(spec.H) if fresh else None
-    if width is not None and spec.B > 1:
-        applies.append(Limit.BATCH)
-    if exact:
-        width = found.growth_rate
-    without = {meanfield.Domain.AT_REST} | ({meanfield.Domain.SAME_SLOPE} if exact else set())
-    applies += [one for one in found.caveats if one not in without]
+    without = limits[Limit.ORTHOGONAL] or limits[Limit.CONSTANT]
+    width = None if without else found.growth_rate_at(spec.H)
+    limits[Limit.BATCH] = width is not None and spec.B > 1
+    ours = {meanfield.Domain.AT_REST} | ({meanfield.Domain.SAME_SLOPE} if exact else set())
+    domain = [one for one in found.caveats if one not in ours]
     mean = found.mean_exponent
-    return {
-        "activation": _activation(spec),
-        **{"g": at.g, "s2": at.s2, "bias": at.bias, "H": spec.H, "q": found.q, "chi": found.chi},
+    return _numbers(at, found) | {
+        "H": spec.H,
+        "q": found.q,
         "growth_rate": found.growth_rate,
-        "growth_rate_at_width": width,
-        "mean_exponent": mean + 0.5 if mean is not None and orthogonal else mean,
-        "critical_weight_scale": _critical_scale(_activation(spec), at),
+        "growth_rate_at_width": found.growth_rate if exact else width,
+        "mean_exponent": mean + 0.5 if mean is not None and at.orthogonal else mean,
+        "critical_weight_scale": _critical_scale(at),
         "source": found.source,
-        "caveats": [one.value for one in applies],
+        "caveats": _sentences(limits, domain),
     }
 
 
-def _is_orthogonal(spec: Spec) -> bool:
-    return isinstance(spec.init, Drawn) and spec.init.recurrent == "orthogonal"
+def _deep(spec: Spec, at: Setting) -> Told:
+    """Fresh weights in each layer, with or without a skip."""
+    skip, varies = spec.topology.residual, at.activation in ("tanh", "sigmoid")
+    if skip and not at.linear_at_rest and (varies or (at.activation == "relu" and at.bias != 0)):
+        why = "q grows from layer to layer, and chi changes with it: there is no single rate"
+        raise ValueError(f"a residual net of {at.activation}: {why}")
+    found = _mean_field(at)
+    rate = critical.untied_residual_rate(float(skip), 1.0, found.chi)
+    width = None if skip or at.orthogonal else found.growth_rate_at(spec.H, fresh=True)
+    limits = {
+        Limit.AT_REST: at.linear_at_rest,
+        Limit.ORTHOGONAL: at.orthogonal and not skip,
+        Limit.SKIP: skip,
+        Limit.BATCH: width is not None and spec.B > 1,
+    }
+    return _numbers(at, found) | {
+        "H": spec.H,
+        "keep": int(skip),
+        "growth_rate": rate,
+        "growth_rate_at_width": width,
+        "source": DEEP_SOURCE,
+        "caveats": _sentences(limits, []),
+    }
 
 
-def _critical_scale(activation: str, at: Setting) -> float | None:
+def _numbers(at: Setting, found: MeanField) -> Told:
+    return {
+        "activation": at.activation,
+        "g": at.g,
+        "s2": at.s2,
+        "bias": at.bias,
+        "chi": found.chi,
+    }
+
+
+def _critical_scale(at: Setting) -> float | None:
     """weight_scale at which chi = 1; None where no closed condition is known: a mean of phi."""
-    if activation == "sigmoid" or at.bias != 0 or at.gain == 0 or at.s2 > LARGEST_S2:
+    if at.activation == "sigmoid" or at.bias != 0 or at.gain == 0 or at.s2 > LARGEST_S2:
         return None
-    return _critical_gain(activation, at.s2) / at.gain
+    return _critical_gain(str(at.activation), at.s2) / at.gain
 
 
 _critical_gain = lru_cache(maxsize=4096)(meanfield.critical_gain)
@@ -252,48 +208,37 @@ _critical_gain = lru_cache(maxsize=4096)(meanfield.critical_gain)
 def _gated(spec: Spec, at: Setting, gated: Gated | None) -> Told:
     """The dynamic mean field; without `gated` its parameters alone."""
     if spec.inputs.kind not in ("normal", "zeros"):
-        raise ValueError(f"inputs {spec.inputs.kind}: the dynamic mean field has fresh inputs only")
-    if _is_orthogonal(spec):
-        raise ValueError("init orthogonal: the dynamic mean field has independent weights only")
-    dmft.checked(spec.cell, at.g, at.s2, at.forget_bias, at.bias)
+        raise ValueError(f"inputs {spec.inputs.kind}: the dynamic mean field is of fresh inputs")
+    if at.orthogonal:
+        raise ValueError("init orthogonal: the dynamic mean field is of independent weights")
+    names = ("cell", "g", "s2", "forget_bias", "bias")
     parameters = (spec.cell, at.g, at.s2, at.forget_bias, at.bias)
-    rate, q_h, limits = None, None, [Limit.NOT_COMPUTED] if gated is None else []
+    dmft.checked(*parameters)
+    rate, q_h = None, None
     if at.rests:
         rate, q_h = critical.rest_rate(spec.cell, at.g, at.forget_bias), 0.0
-        limits = [Limit.GATES_AT_REST]
     elif gated is not None:
         found = gated(*parameters)
         rate, q_h = found.growth_rate, found.q_h
-    limits += [Limit.FEW_INPUTS] if spec.I < FEW and at.s2 > 0 else []
-    domain = dmft.caveats(spec.cell, at.s2, at.forget_bias, at.bias)
-    kept = () if at.rests else [one for one in domain if one is not dmft.Domain.AT_REST]
-    rest = critical.CRITICAL_GAINS[spec.cell](at.forget_bias) / at.gain if at.bias == 0 else None
-    return {
-        **dict(zip(("cell", "g", "s2", "forget_bias", "bias"), parameters, strict=True)),
+    limits = {
+        Limit.GATES_AT_REST: at.rests,
+        Limit.NOT_COMPUTED: rate is None,
+        Limit.FEW_INPUTS: spec.I < FEW and at.s2 > 0,
+    }
+    domain = () if at.rests else dmft.caveats(spec.cell, at.s2, at.forget_bias, at.bias)
+    gain = critical.CRITICAL_GAINS[spec.cell](at.forget_bias) if at.bias == 0 else None
+    return dict(zip(names, parameters, strict=True)) | {
         "growth_rate": rate,
         "q_h": q_h,
-        "critical_weight_scale_at_rest": rest,
+        "critical_weight_scale_at_rest": gain and gain / at.gain,
         "source": dmft.SOURCE,
-        "caveats": [one.value for one in (*limits, *kept)],
+        "caveats": _sentences(limits, [d for d in domain if d is not dmft.Domain.AT_REST]),
     }
 
 
-def _deep(spec: Spec, at: Setting) -> Told:
-    """Fresh weights in each layer, with or without a skip."""
-    activation, skip = _activation(spec), spec.topology.residual
-    if skip and (activation in ("tanh", "sigmoid") or (activation == "relu" and at.bias != 0)):
-        if not at.rests or activation != "tanh":
-            why = "q grows from layer to layer, and chi changes with it"
-            raise ValueError(f"a residual net of {activation}: {why}; there is no single rate")
-    found = _mean_field(spec, at)
-    rate = critical.untied_residual_rate(float(skip), 1.0, found.chi)
-    return {
-        "activation": activation,
-        **{"g": at.g, "s2": at.s2, "bias": at.bias, "keep": int(skip), "chi": found.chi},
-        "growth_rate": rate if math.isfinite(rate) else None,
-        "source": DEEP_SOURCE,
-        "caveats": [Limit.LARGE_DEPTH.value] + ([Limit.AT_REST.value] if at.rests else []),
-    }
+def _sentences(limits: dict[Limit, bool], domain: list[Any]) -> list[str]:
+    applies = [limit.value for limit, holds in limits.items() if holds]
+    return applies + [one.value for one in domain]
 
 
 def _finite(value: Any) -> Any:

@@ -27,9 +27,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("analysis",),
     ("config", "record"),
     ("spec", "plan", "sweeps.points"),
-    ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
+    (
+        *("runner", "drawn", "ensemble", "recorded", "memory", "setting", "predicted"),
+        *("sweeps.work", "sweeps.forecast"),
+    ),
     (
         "files",
+        "theory_cache",
         "store",
         "rename",
         "provenance",

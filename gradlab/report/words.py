@@ -60,6 +60,7 @@ def reasons(record: Record) -> list[str]:
     textbook = summary["theory"].get("textbook")
     if textbook is not None:
         lines.append(_textbook(textbook, summary["verdict"]))
+    lines.append(_theory(record))
     return [line for line in lines if line]
 
 
@@ -127,6 +128,21 @@ def _textbook(textbook: dict[str, Any], verdict: str) -> str:
         return f"{text}not sufficient{here}"
     held = textbook["sufficient_for_vanishing"]
     return f"Textbook: gamma sigma_max < 1 (sufficient for vanishing) in {held} of {seeds} seeds."
+
+
+def _theory(record: Record) -> str:
+    """The predicted growth rate; nothing where there is none, or where it was not computed."""
+    theory, unit = record.summary["theory"], network.unit(record)
+    names = {"mean_field": "Mean field", "deep": "Fresh weights, mean field"}
+    names |= {"dynamic_mean_field": "Dynamic mean field"}
+    for key, name in names.items():
+        told = theory.get(key) or {}
+        if told.get("growth_rate") is None:
+            continue
+        text = f"{name}: {signed(told['growth_rate'])} nats per {unit} at infinite width"
+        at_width = told.get("growth_rate_at_width")
+        return f"{text}, {signed(at_width)} at H = {told['H']}." if at_width else f"{text}."
+    return ""
 
 
 def clipping(record: Record) -> str | None:
