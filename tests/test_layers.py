@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "provenance",
         "gradcheck",
         "critical",
+        "predicted_edge",
         "sweeps.execute",
         "sweeps.cluster",
         "sweeps.coordinate",

@@ -50,17 +50,21 @@ def expected(record: Record) -> Expected | None:
     theory = record.summary["theory"]
     if "dynamic_mean_field" in theory:
         return _gated(theory["dynamic_mean_field"])
+    several = record.config["batch_size"] > 1
     for key, name in (("mean_field", "mean field"), ("deep", "mean field, fresh weights")):
         if key in theory:
-            return _straight(theory[key], name)
+            return _straight(theory[key], name, several)
     return None
 
 
-def _straight(told: dict[str, Any], name: str) -> Expected | None:
-    """A constant rate, that of the net's own width where it is known."""
+def _straight(told: dict[str, Any], name: str, several: bool) -> Expected | None:
+    """A constant rate, that of the net's own width where it is known: of one sequence then, if it
+    is another one than at infinite width.
+    """
     at_width, rate = told["growth_rate_at_width"], told["growth_rate"]
     if at_width is not None:
-        return Expected(f"{name}, H = {told['H']}", at_width)
+        of = ", one sequence" if several and at_width != rate else ""
+        return Expected(f"{name}, H = {told['H']}{of}", at_width)
     return None if rate is None else Expected(f"{name}, H → ∞", rate)
 
 

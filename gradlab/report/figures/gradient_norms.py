@@ -10,9 +10,9 @@ seed; it leaves the picture where it is far above the curve, and the legend says
 a cell with a cell state there are also the norms for c_t: with its path through h_t, and (thin)
 with h_t held fixed. With a clip of dL/dh at every step the norms are those before clipping, and a
 line shows the threshold. A gradient that is exactly zero has no logarithm: there the curve has a
-gap, and a note says so. Thin vertical lines show where encoder and decoder meet, and where truncation cuts the gradient. Of a net with its
-own weights at every step, t is the layer; with stacked layers the norm is over all of them; with
-two directions it is the forward one's.
+gap, and a note says so. Thin vertical lines show where encoder and decoder meet, and where
+truncation cuts the gradient. Of a net with its own weights at every step, t is the layer; with
+stacked layers the norm is over all of them; with two directions it is the forward one's.
 """
 
 from __future__ import annotations
