@@ -63,10 +63,10 @@ def _few(last: int) -> list[int]:
 
 
 def details(record: Record) -> list[Table]:
-    """What there is beside the norms by lag: theory, norms by tensor, layer and direction, and the
-    lag split.
+    """What there is beside the norms by lag: norms by tensor, theory, the lag split, and rates by
+    layer and direction.
     """
-    tables = [theory(record), norms_by_tensor(record), lag_split(record)]
+    tables = [norms_by_tensor(record), theory(record), lag_split(record)]
     tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
     return [table for table in tables if table.rows]
 

@@ -63,7 +63,7 @@ def _matrix(record: Record, told: dict[str, Any]) -> list[tuple[str, str, str]]:
     largest, radius = told["sigma_max"], told["spectral_radius"]
     gates = record.summary["sigma_max_by_gate"] or {}
     of = "W_hh" if len(gates) <= 1 else "one part of W_hh"
-    spread = f" ± {plain(largest['std'])}" if largest["std"] else ""
+    spread = f" +- {plain(largest['std'])}" if largest["std"] else ""
     ends = dict.fromkeys(plain(radius[end]) for end in ("low", "high"))
     found = [
         (f"sigma_max of {of}", f"{plain(largest['mean'])}{spread}", "sigma_max_by_gate"),

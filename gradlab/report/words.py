@@ -57,10 +57,10 @@ def reasons(record: Record) -> list[str]:
     if summary["sigma_max"] is not None:
         lines.append(_weights(record))
     lines.append(_factors(record))
+    lines.append(_theory(record))
     textbook = summary["theory"].get("textbook")
     if textbook is not None:
         lines.append(_textbook(textbook, summary["verdict"]))
-    lines.append(_theory(record))
     return [line for line in lines if line]
 
 
@@ -139,9 +139,12 @@ def _theory(record: Record) -> str:
         told = theory.get(key) or {}
         if told.get("growth_rate") is None:
             continue
-        text = f"{name}: {signed(told['growth_rate'])} nats per {unit} at infinite width"
-        at_width = told.get("growth_rate_at_width")
-        return f"{text}, {signed(at_width)} at H = {told['H']}." if at_width else f"{text}."
+        rate, at_width = told["growth_rate"], told.get("growth_rate_at_width")
+        text = f"{name}: {signed(rate)} nats per {unit}"
+        if at_width == rate:
+            return f"{text}."
+        also = "" if at_width is None else f", {signed(at_width)} at H = {told['H']}"
+        return f"{text} at infinite width{also}."
     return ""
 
 
@@ -167,6 +170,8 @@ def findings(record: Record) -> list[str]:
     """What else was measured, where it was: memory, truncation, the factor of a cell, the loss."""
     summary, of = record.summary, f"dL/d{network.weights(record)}"
     lines = []
+    if set(summary["theory"]) == {"reason"}:  # beside a prediction it stands below the table
+        lines.append(f"theory: no prediction of the rate: {summary['theory']['reason']}")
     horizon = lags.horizon(record)
     if horizon is not None:
         last = f"last {horizon} steps" if horizon > 1 else "last step"

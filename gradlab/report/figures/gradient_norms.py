@@ -148,8 +148,9 @@ def _limits(
         shown.append(np.array([math.log10(clip["threshold"])]))
     low, high = decades.limits(shown)
     if theory is not None:
-        room, ends = ROOM * (high - low), decades.limits([*shown, theory.log10])
-        low, high = max(low - room, ends[0]), min(high + room, ends[1])
+        room = ROOM * (high - low)
+        low = max(low - room, min(low, float(theory.log10.min())))
+        high = min(high + room, max(high, float(theory.log10.max())))
     if bound is not None:
         high = min(high + ROOM * (high - low), max(high, decades.limits([*shown, bound[1]])[1]))
     return low, high
