@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,20 +48,29 @@ CRITICAL_GAINS: dict[str, Callable[[float], float]] = {
 REST_LAGS = 60
 
 
-def rest_rate(cell: str, g: float, forget_bias: float = 0.0) -> float:
-    """Slope of ln||delta_h|| over lags 1 to REST_LAGS at the zero state without input and biases,
-    H -> infinity, for one of CRITICAL_GAINS; its sign changes where the critical gain says only at
-    lags beyond all bounds.
+def rest_curve(cell: str, g: float, forget_bias: float = 0.0) -> tuple[float, ...]:
+    """ln(||delta_h|| / ||delta_h at lag 0||) at lags 0 .. REST_LAGS, at the zero state without input
+    and biases, H -> infinity, for one of CRITICAL_GAINS. g > 0.
 
-    J^k is that of keep + branch W, shared W of gain 1, for the GRUs. That of the LSTM is A B with
-    A = (o, 1) and B = (i W, f), so J^k = A (B A)^(k-1) B with B A = f + i o W: a power less.
+    J^k of the GRUs is that of keep + branch W, shared W of gain 1. J of the LSTM is A B with
+    A = (o, 1) and B = (i W, f), so J^k = A (B A)^(k-1) B with B A = f + i o W: the same to the power
+    k - 1, and i o W once.
     """
     keep = float(sigmoid(np.array(forget_bias)))
     let_in = float(sigmoid(np.array(-forget_bias)))
     branch = {"lstm": 0.25, "gru": 0.5 * let_in, "gru_minimal": let_in}[cell] * g
-    less = int(cell == "lstm")
-    first, last = (shared_skip_log_square(keep, branch, k - less) for k in (1, REST_LAGS))
-    return 0.5 * (last - first) / (REST_LAGS - 1)
+    less, once = (1, math.log(branch)) if cell == "lstm" else (0, 0.0)
+    powers = (shared_skip_log_square(keep, branch, k - less) for k in range(1, REST_LAGS + 1))
+    return (0.0, *(once + 0.5 * power for power in powers))
+
+
+@lru_cache(maxsize=4096)
+def rest_rate(cell: str, g: float, forget_bias: float = 0.0) -> float:
+    """Slope of `rest_curve` over lags 1 to REST_LAGS. It changes sign a little above the critical
+    gain, to which it tends over more lags.
+    """
+    curve = rest_curve(cell, g, forget_bias)
+    return (curve[-1] - curve[1]) / (REST_LAGS - 1)
 
 
 def untied_residual_rate(keep: float, branch: float, chi: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab import theory_cache
+from gradlab.analysis.critical import rest_curve
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report import network
@@ -69,8 +70,9 @@ def _straight(told: dict[str, Any], name: str, several: bool) -> Expected | None
 
 
 def _gated(told: dict[str, Any]) -> Expected:
-    if told["q_h"] == 0:  # the state stays at 0: the summary has the rate
-        return Expected("zero state, H → ∞", told["growth_rate"])
+    if told["q_h"] == 0:  # the state stays at 0: a closed form
+        curve = rest_curve(told["cell"], told["g"], told["forget_bias"])
+        return Expected("zero state, H → ∞", told["growth_rate"], curve)
     names = ("cell", "g", "s2", "forget_bias", "bias")
     found = theory_cache.gated(*(told[name] for name in names))
     curve = tuple(value / 2 for value in found.log_mean_square)

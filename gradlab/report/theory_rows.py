@@ -84,7 +84,7 @@ def _rates(record: Record, told: dict[str, Any]) -> list[tuple[str, str, str]]:
     values = [
         ("growth rate, infinite width", signed(told["growth_rate"]), rate),
         (f"growth rate, H = {told.get('H')}", signed(told.get("growth_rate_at_width")), rate),
-        (f"{edge}", plain(told.get("critical_weight_scale")), "-"),
-        (f"{edge}, zero state", plain(at_rest), "-"),
+        (edge, plain(told.get("critical_weight_scale")), "-"),
+        (edge, plain(at_rest), "-"),
     ]
     return [row for row in values if row[1] != "-"]

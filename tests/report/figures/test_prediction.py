@@ -88,6 +88,8 @@ def test_of_a_gated_cell_at_rest_nothing_is_computed(monkeypatch: pytest.MonkeyP
     found = expected(source)
     assert found is not None
     assert found.rate == source.summary["theory"]["dynamic_mean_field"]["growth_rate"]
+    # one step back there is nothing but i o W, of gain 1 / 4
+    assert found.log10(np.array([0, 1])).tolist() == pytest.approx([0, math.log10(0.25)])
 
 
 @pytest.mark.parametrize("case", NONE)
