@@ -145,12 +145,11 @@ def _tied(spec: Spec, at: Setting) -> Told:
     without = limits[Limit.ORTHOGONAL] or limits[Limit.CONSTANT]
     width = None if without else found.growth_rate_at(spec.H)
     limits[Limit.BATCH] = width is not None and spec.B > 1
-    ours = {meanfield.Domain.AT_REST} | ({meanfield.Domain.SAME_SLOPE} if exact else set())
-    domain = [one for one in found.caveats if one not in ours]
+    domain = [one for one in found.caveats if one not in _told_already(at, exact)]
     mean = found.mean_exponent
     return _numbers(at, found) | {
         "H": spec.H,
-        "q": found.q,
+        "q": 0.0 if at.linear_at_rest else found.q,
         "growth_rate": found.growth_rate,
         "growth_rate_at_width": found.growth_rate if exact else width,
         "mean_exponent": mean + 0.5 if mean is not None and at.orthogonal else mean,
@@ -158,6 +157,14 @@ def _tied(spec: Spec, at: Setting) -> Told:
         "source": found.source,
         "caveats": _sentences(limits, domain),
     }
+
+
+def _told_already(at: Setting, exact: bool) -> set[meanfield.Domain]:
+    """What a mean field says of itself that does not apply, or is said by a Limit."""
+    ours = {meanfield.Domain.AT_REST}
+    if at.linear_at_rest:  # q of the linear net that it is would diverge, its own is 0
+        ours.add(meanfield.Domain.DIVERGES)
+    return ours | ({meanfield.Domain.SAME_SLOPE} if exact else set())
 
 
 def _deep(spec: Spec, at: Setting) -> Told:

@@ -25,7 +25,7 @@ def provenance(command: Sequence[str], started: datetime, folder: Path) -> dict[
         "gradlab": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "blas": _blas(),
+        "blas": blas(),
         "machine": {
             "system": platform.system(),
             "release": platform.release(),
@@ -51,7 +51,7 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _blas() -> dict[str, str | None]:
+def blas() -> dict[str, str | None]:
     """Name and version that numpy was built with, and the kernel that is in use, where it tells."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {

@@ -14,6 +14,8 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | step_sigma_min | (R, N, sequences) | its smallest |
 | log10_product_singular_values | (R, N, sequences, values) | of J_T ... J_{t+1}; -inf a zero |
 | product_unresolved | (R, N, sequences) | how many of its zeros are only below rounding |
+| product_effective_rank | (R, N, sequences) | exp of the entropy of its values' shares |
+| log10_product_condition | (R, N, sequences) | largest over smallest; NaN where not all are known |
 | lyapunov_exponents | (R, sequences, D) | QR averages, descending, nats per step |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | clip_scale | (R, N) | factor of a step clip |
@@ -143,6 +145,9 @@ class Record:
             columns[f"log10_product_sigma_{k + 1}"] = self[
                 f"{prefix}log10_product_singular_values"
             ][:, :, 0, k]
+        if products is not None:
+            for name in ("product_effective_rank", "log10_product_condition"):
+                columns[name] = self[prefix + name][:, :, 0]
         columns["saturation"] = _mean(self[f"{prefix}gate_saturation"])
         if (self.config["clip"] or {}).get("by") == "step_norm":
             columns["clip_scale"] = self[f"{prefix}clip_scale"]

@@ -52,13 +52,23 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
 def _products(products: ProductSpectrum, spec: Spec) -> Arrays:
     """On the rows of the record: NaN at those without, and at t = T, where there is no product."""
     there = np.searchsorted(spec.rows, products.rows)
-    N, (_, R, sequences, K) = len(spec.rows), products.log_sigma.shape
-    log10 = np.full((R, N, sequences, K), np.nan)
-    log10[:, there] = products.log_sigma.swapaxes(0, 1) / np.log(10.0)
-    log10[:, spec.rows == spec.steps] = np.nan
-    unresolved = np.zeros((R, N, sequences), np.int64)
+    at_end = spec.rows == spec.steps
+
+    def placed(a: Array) -> Array:
+        out = np.full((a.shape[1], len(spec.rows), *a.shape[2:]), np.nan)
+        out[:, there] = a.swapaxes(0, 1)
+        out[:, at_end] = np.nan
+        return out
+
+    R, sequences = products.unresolved.shape[1:]
+    unresolved = np.zeros((R, len(spec.rows), sequences), np.int64)
     unresolved[:, there] = products.unresolved.swapaxes(0, 1)
-    return {"log10_product_singular_values": log10, "product_unresolved": unresolved}
+    return {
+        "log10_product_singular_values": placed(products.log_sigma / np.log(10.0)),
+        "product_unresolved": unresolved,
+        "product_effective_rank": placed(products.effective_rank),
+        "log10_product_condition": placed(products.log10_condition),
+    }
 
 
 def _norms(name: str, scaled: Scaled, prefix: str = "") -> Arrays:

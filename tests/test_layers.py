@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "gradcheck",
         "critical",
         "predicted_edge",
+        "verify",
         "sweeps.execute",
         "sweeps.cluster",
         "sweeps.coordinate",

@@ -171,6 +171,8 @@ def test_a_net_that_stays_at_rest_is_linear() -> None:
     assert resting["growth_rate"] == linear["growth_rate"] == pytest.approx(math.log(1.5))
     assert resting["growth_rate_at_width"] is None
     assert Limit.AT_REST.value in resting["caveats"]
+    assert resting["q"] == 0  # though that of a linear net with g > 1 diverges if it is moved
+    assert not any("no fixed point" in caveat for caveat in resting["caveats"])
     assert "exactly zero" in theory(cell=RELU, inputs="zeros")["reason"]
     started = theory(cell="rnn", weight_scale=1.5, **NO_INPUT)["mean_field"]
     assert started["growth_rate"] == pytest.approx(0.065217, abs=1e-6)

@@ -79,9 +79,11 @@ def test_figures_come_in_the_format_that_was_asked_for(form: str, tmp_path: Path
     figures = {"formats": [form], "dpi": 50}
     gradlab.run({"cell": "rnn", **SIZES, "figures": figures}, out=tmp_path / "x")
     begins = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF-"}[form]
-    for name in ("gradient_norms", "singular_values", "weight_gradient", "lag_split"):
+    names = ("gradient_norms", "singular_values", "jacobian_spectrum", "weight_spectrum")
+    names += ("weight_gradient", "lag_split")
+    for name in names:
         assert (tmp_path / "x" / f"{name}.{form}").read_bytes().startswith(begins)
-    assert len(list((tmp_path / "x").glob("*.*"))) == 10
+    assert len(list((tmp_path / "x").glob("*.*"))) == len(names) + 6
 
 
 def columns(cell: str) -> list[str]:

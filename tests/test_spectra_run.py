@@ -44,6 +44,11 @@ def test_an_orthogonal_matrix_times_g(g: float) -> None:
     np.testing.assert_allclose(values[:, :-1, 0], expected, atol=1e-12)  # 30 products of 4 x 4
     assert np.isnan(values[:, -1]).all()
     np.testing.assert_allclose(record["lyapunov_exponents"], math.log(g), atol=1e-13)
+    # no scale enters: every direction counts the same
+    np.testing.assert_allclose(record["product_effective_rank"][:, :-1], 4, rtol=1e-11)
+    np.testing.assert_allclose(record["log10_product_condition"][:, :-1], 0, atol=1e-11)
+    assert np.isnan(record["product_effective_rank"][:, -1]).all()
+    assert np.isnan(record["log10_product_condition"][:, -1]).all()
     assert record.summary["lyapunov_max"] == pytest.approx(math.log(g), abs=1e-13)
 
 
@@ -55,6 +60,13 @@ def test_short_products_and_the_sum_of_the_exponents(name: str) -> None:
     steps = np.log10(record["step_singular_values"])
     # P_{T-1} is J_T itself
     np.testing.assert_allclose(values[:, -2], steps[:, -1], atol=1e-11)
+    # from the values themselves
+    decades = values[:, :-1, :, 0] - values[:, :-1, :, -1]
+    np.testing.assert_allclose(record["log10_product_condition"][:, :-1], decades, atol=1e-9)
+    share = 10 ** (values[:, :-1] - values[:, :-1, :, :1])
+    share /= share.sum(axis=-1, keepdims=True)
+    entropy = -(share * np.log(np.maximum(share, 1e-300))).sum(axis=-1)
+    np.testing.assert_allclose(record["product_effective_rank"][:, :-1], np.exp(entropy), 1e-9)
     # |det| of a product is the product of the |det|: at every t, sums of logarithms
     dets = steps[:, 1:].sum(axis=-1)
     tails = dets[:, ::-1].cumsum(axis=1)[:, ::-1]
@@ -93,7 +105,11 @@ def test_every_mth_step_and_the_columns(tmp_path: Path) -> None:
     assert [n for n in rows[0] if "product" in n] == [
         "log10_product_sigma_1",
         "log10_product_sigma_2",
+        "product_effective_rank",
+        "log10_product_condition",
     ]
+    assert rows[2]["product_effective_rank"] and not rows[3]["product_effective_rank"]
+    assert not rows[30]["product_effective_rank"]  # t = T: no product
     assert rows[2]["log10_product_sigma_1"] and not rows[3]["log10_product_sigma_1"]
 
 

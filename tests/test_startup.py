@@ -44,7 +44,7 @@ def test_help_loads_nothing_slow(arguments: tuple[str, ...]) -> None:
     assert loaded(*arguments) == set()
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "show", "ls", "list", "export"])
+@pytest.mark.parametrize("command", ["run", "sweep", "show", "ls", "list", "export", "verify"])
 def test_help_of_a_command_loads_nothing_slow_of_ours(command: str) -> None:
     assert loaded(command, "--help") <= {"pydantic"}
 

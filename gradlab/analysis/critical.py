@@ -49,12 +49,12 @@ REST_LAGS = 60
 
 
 def rest_curve(cell: str, g: float, forget_bias: float = 0.0) -> tuple[float, ...]:
-    """ln(||delta_h|| / ||delta_h at lag 0||) at lags 0 .. REST_LAGS, at the zero state without input
-    and biases, H -> infinity, for one of CRITICAL_GAINS. g > 0.
+    """ln(||delta_h|| / ||delta_h at lag 0||) at lags 0 .. REST_LAGS, at the zero state without
+    input and biases, H -> infinity, for one of CRITICAL_GAINS. g > 0.
 
     J^k of the GRUs is that of keep + branch W, shared W of gain 1. J of the LSTM is A B with
-    A = (o, 1) and B = (i W, f), so J^k = A (B A)^(k-1) B with B A = f + i o W: the same to the power
-    k - 1, and i o W once.
+    A = (o, 1) and B = (i W, f), so J^k = A (B A)^(k-1) B with B A = f + i o W: the same to the
+    power k - 1, and i o W once.
     """
     keep = float(sigmoid(np.array(forget_bias)))
     let_in = float(sigmoid(np.array(-forget_bias)))

@@ -57,9 +57,14 @@ def positive(b: float, q: float) -> float:
 
 def gauss(f: Callable[[Array], Array], b: float, q: float) -> float:
     """E f(a) for a ~ N(b, q), by the trapezoid rule."""
-    finer = 1 if q <= WELL_RESOLVED else min(math.ceil(math.sqrt(q / WELL_RESOLVED)), FINEST)
-    z, weight = _nodes(finer)
+    z, weight = nodes(q)
     return float(weight @ f(b + math.sqrt(q) * z))
+
+
+def nodes(q: float) -> tuple[Array, Array]:
+    """Points z, in standard deviations, and weights, that resolve functions of a ~ N(b, q)."""
+    finer = 1 if q <= WELL_RESOLVED else min(math.ceil(math.sqrt(q / WELL_RESOLVED)), FINEST)
+    return _nodes(finer)
 
 
 @lru_cache(maxsize=4)

@@ -23,6 +23,7 @@ from gradlab.cli.run import run
 from gradlab.cli.schema import schema
 from gradlab.cli.show import show
 from gradlab.cli.sweep import sweep
+from gradlab.cli.verify import verify
 
 HELP = """Does a recurrent cell carry a gradient? How far? Why?
 
@@ -54,6 +55,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": kinds,
     "gradcheck": gradcheck,
     "critical": critical,
+    "verify": verify,
     "schema": schema,
 }
 for name, command in COMMANDS.items():

@@ -16,6 +16,7 @@ from gradlab.engine.loss import Loss
 from gradlab.engine.lyapunov import LyapunovExponents
 from gradlab.engine.observe import FactorHistogram, PathNorms
 from gradlab.engine.product_spectrum import ProductSpectrum
+from gradlab.engine.pulls import Running, StepPulls
 from gradlab.engine.recording import Gradients, Products, Wanted, complete_start, empty, record
 from gradlab.engine.scaled import Scaled
 from gradlab.engine.sliding import sliding
@@ -44,8 +45,10 @@ def backpropagate(
     total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
     paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
     factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
-    products, exponents = _spectra(trajectory, wanted.products)
-    observers = [o for o in (paths, factor, products, exponents) if o is not None]
+    products, exponents = _spectra(R, D, wanted.products)
+    running: list[Running] = [o for o in (products, exponents) if o is not None]
+    steps = StepPulls(cell, weights, wanted.products.sequences, running) if running else None
+    observers = [o for o in (paths, factor, steps) if o is not None]
     out: Gradients | None = None
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
@@ -67,17 +70,15 @@ def backpropagate(
 
 
 def _spectra(
-    trajectory: Trajectory, wanted: Products
+    R: int, D: int, wanted: Products
 ) -> tuple[ProductSpectrum | None, LyapunovExponents | None]:
     """What goes along with the backward pass and sees every Jacobian."""
-    cell, weights = trajectory.cell, trajectory.weights
-    R, D = trajectory.marks.shape[1:3]
     values = None if wanted.values == D else wanted.values
     products = exponents = None
     if len(wanted.rows):
-        products = ProductSpectrum(cell, weights, wanted.rows, R, D, wanted.sequences, values)
+        products = ProductSpectrum(wanted.rows, R, D, wanted.sequences, values)
     if wanted.lyapunov:
-        exponents = LyapunovExponents(cell, weights, R, D, wanted.sequences)
+        exponents = LyapunovExponents(R, D, wanted.sequences)
     return products, exponents
 
 

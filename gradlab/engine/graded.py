@@ -16,7 +16,8 @@ layer) cost no digits.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from gradlab.nonlinearity import Array
 
 Exponents = NDArray[np.int64]
+Order = NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 NONE = -(2**40)  # the exponent of a column that is exactly zero: far below any other
 RANK_TOL = 1e-13  # a pivot below this part of its row is rounding: a few hundred eps
@@ -35,14 +38,15 @@ FLUSH = 80  # what is so many binary digits down in a triangular factor is zero:
 class Factored(NamedTuple):
     """B 2^e = Q 2^e' T P with P a permutation of the columns.
 
-    Rows of T that belong to dropped columns are zero, their e' is NONE, and they come last.
+    Rows of T and columns of Q that belong to dropped columns are zero, their e' is NONE, and they
+    come last.
     """
 
     Q: Array  # (m, n, r) orthonormal columns
     T: Array  # (m, r, r) well conditioned if B is
     e: Exponents  # (m, r) descending
-    columns: NDArray[np.int64]  # (m, r): column j of T stands for column columns[j] of B
-    dependent: NDArray[np.int64]  # (m,) columns that were dropped although not exactly zero
+    columns: Order  # (m, r): column j of T stands for column columns[j] of B
+    dependent: NDArray[np.int64]  # (m,) columns dropped though not zero, nor too many for the rows
 
 
 def power(exponent: Exponents) -> Array:
@@ -64,22 +68,34 @@ def factor(B: Array, e: Exponents) -> Factored:
     columns = np.lexsort((-np.einsum("mij,mij->mj", B, B), -e), axis=-1)
     extent = size.max(axis=2)
     rows = np.argsort(-extent, axis=-1, kind="stable")
-    B = take_columns(take_rows(B, rows), columns)
-    e = np.take_along_axis(e, columns, -1)
+    if _ascending(columns):  # as they are once the values are spread out
+        B = take_rows(B, rows)
+    else:
+        B, e = take(B, rows, columns), _in_order(e, columns)
     Q, R = np.linalg.qr(B)
-    tolerance = RANK_TOL * np.take_along_axis(extent, rows, -1)[:, : R.shape[1]]
-    kept = _pivots(R) > tolerance
-    for m in np.flatnonzero(~kept.all(axis=-1)):
-        order, rank, Q[m], R[m] = _dependent_last(B[m], Q[m], R[m], tolerance[m])
-        e[m], columns[m] = e[m, order], columns[m, order]
-        kept[m] = np.arange(len(order)) < rank
-    dependent = ((e > NONE) & ~kept).sum(axis=-1)
-    T, e = _scale_out(R, e)
-    if not kept.all():
+    tolerance = RANK_TOL * _in_order(extent, rows)[:, : R.shape[1]]
+    pivots = _pivots(R)
+    kept = pivots > tolerance
+    if kept.all():
+        dependent = np.zeros(len(B), np.int64)
+        T, e = _scale_out(R, e, pivots)
+    else:
+        for m in np.flatnonzero(~kept.all(axis=-1)):
+            order, rank, Q[m], R[m] = _dependent_last(B[m], Q[m], R[m], tolerance[m])
+            e[m], columns[m] = e[m, order], columns[m, order]
+            kept[m] = np.arange(len(order)) < rank
+        # no more columns than rows that are not zero: so many are dependent exactly
+        most = np.minimum((e > NONE).sum(axis=-1), (extent > 0).sum(axis=-1))
+        dependent = np.maximum(most - kept.sum(axis=-1), 0)
+        T, e = _scale_out(R, e, _pivots(R))
         T[~kept], e[~kept] = 0, NONE
-    order = np.argsort(-e, axis=-1, kind="stable")
-    Q = take_columns(take_rows(Q, np.argsort(rows, axis=-1)), order)
-    return Factored(Q, take_rows(T, order), np.take_along_axis(e, order, -1), columns, dependent)
+        Q *= kept[:, None, :]
+    order, back = np.argsort(-e, axis=-1, kind="stable"), np.argsort(rows, axis=-1)
+    if _ascending(order):
+        return Factored(take_rows(Q, back), T, e, columns, dependent)
+    return Factored(
+        take(Q, back, order), take_rows(T, order), _in_order(e, order), columns, dependent
+    )
 
 
 def pivots_of(B: Array) -> tuple[Array, Array]:
@@ -93,7 +109,7 @@ def pivots_of(B: Array) -> tuple[Array, Array]:
     rows = np.argsort(-extent, axis=-1, kind="stable")
     Q, R = np.linalg.qr(take_rows(B, rows))
     pivots = _pivots(R)
-    largest = np.take_along_axis(extent, rows, -1)[:, : R.shape[1]]
+    largest = _in_order(extent, rows)[:, : R.shape[1]]
     pivots[pivots <= RANK_TOL * largest] = 0
     pivots[~finite] = np.nan
     with np.errstate(divide="ignore"):
@@ -105,9 +121,16 @@ def turn(T: Array, e: Exponents) -> tuple[Array, Exponents]:
     to the right of a well conditioned T. L is lower triangular and nearly orthonormal once e is
     spread out.
     """
-    R = np.asarray(np.linalg.qr(T.swapaxes(-1, -2), mode="r"))
-    L, turned = _scale_out(R, e)
+    # transposed: R, with the reflectors below its diagonal
+    packed = np.linalg.qr(T.swapaxes(-1, -2), mode="raw")[0]
+    L, turned = _scale_out(packed.swapaxes(-1, -2) * _upper(T.shape[-1]), e, _pivots(packed))
     return L.swapaxes(-1, -2), np.where(e > NONE, turned, NONE)
+
+
+@cache
+def _upper(r: int) -> Array:
+    """Ones on the diagonal and above."""
+    return np.triu(np.ones((r, r)))
 
 
 def log_singular_values(L: Array, e: Exponents, count: int) -> Array:
@@ -116,16 +139,21 @@ def log_singular_values(L: Array, e: Exponents, count: int) -> Array:
     L is lower triangular as `turn` leaves it, all its columns nonzero. On such a matrix LAPACK's
     bidiagonalisation with dqds gives every value with its relative accuracy, small ones too.
     """
-    out = np.empty((len(L), count))
     near = e.max(axis=-1) - e.min(axis=-1) <= WHOLE
+    if near.all():
+        return _in_one_piece(L, e, count)
+    out = np.empty((len(L), count))
     if near.any():
-        frame = e[near, :1]
-        scaled = L[near] * power(e[near] - frame)[:, None, :]
-        sigma = np.linalg.svd(scaled, compute_uv=False)[:, :count]
-        out[near] = np.log(sigma) + frame * np.log(2.0)
+        out[near] = _in_one_piece(L[near], e[near], count)
     for m in np.flatnonzero(~near):
         out[m] = _by_pieces(L[m], e[m], count)
     return out
+
+
+def _in_one_piece(L: Array, e: Exponents, count: int) -> Array:
+    frame = e[:, :1]
+    sigma = np.linalg.svd(L * power(e - frame)[:, None, :], compute_uv=False)[:, :count]
+    return np.asarray(np.log(sigma) + frame * np.log(2.0))
 
 
 def _by_pieces(L: Array, e: Exponents, count: int) -> Array:
@@ -146,31 +174,37 @@ def _by_pieces(L: Array, e: Exponents, count: int) -> Array:
     return -np.sort(-out)
 
 
-def take_rows(a: Array, order: NDArray[np.int64]) -> Array:
+def take_rows(a: Array, order: Order) -> Array:
     """a (m, n, r) with the rows of each matrix in this order (m, n)."""
     m, n, r = a.shape
     flat = (order + n * np.arange(m)[:, None]).ravel()
     return a.reshape(m * n, r).take(flat, axis=0).reshape(m, n, r)
 
 
-def take_columns(a: Array, order: NDArray[np.int64]) -> Array:
-    """a (m, n, r) with the columns of each matrix in this order (m, r)."""
-    if (order[:, 1:] > order[:, :-1]).all():  # ascending already, as they are most of the time
-        return a
+def take(a: Array, rows: Order, columns: Order) -> Array:
+    """a (m, n, r) with rows and columns of each matrix in these orders (m, n) and (m, r)."""
     m, n, r = a.shape
-    flat = order[:, None, :] + (r * np.arange(m * n)).reshape(m, n, 1)
+    flat = (r * (rows + n * np.arange(m)[:, None]))[:, :, None] + columns[:, None, :]
     return a.ravel().take(flat)
 
 
-def _scale_out(R: Array, e: Exponents) -> tuple[Array, Exponents]:
+def _in_order(a: NDArray[Scalar], order: Order) -> NDArray[Scalar]:
+    """a (m, n) in this order (m, n): take_along_axis, at half its cost."""
+    m, n = a.shape
+    return a.ravel().take(order + n * np.arange(m)[:, None])
+
+
+def _ascending(order: Order) -> bool:
+    return bool((order[:, 1:] > order[:, :-1]).all())
+
+
+def _scale_out(R: Array, e: Exponents, pivots: Array) -> tuple[Array, Exponents]:
     """T and e' with R 2^e = 2^e' T, R upper triangular: e' = e + the pivots' exponents."""
-    out = e + _binary(_pivots(R))
+    out = e + _binary(pivots)
     # 2^shift, in place: the passes over this array are what a step costs beside LAPACK
-    shift = e[:, None, :] - out[:, :, None]
-    np.minimum(shift, 1023, out=shift)  # beyond are only the zeros below the diagonal
-    wanted = shift >= -FLUSH
-    shift += 1023
-    shift *= wanted
+    shift = (e + 1023)[:, None, :] - out[:, :, None]
+    np.minimum(shift, 2046, out=shift)  # beyond are only the zeros below the diagonal
+    shift *= shift >= 1023 - FLUSH
     shift <<= 52
     return R * shift.view(np.float64), out
 
@@ -207,5 +241,7 @@ def _dependent_last(
 
 
 def _binary(size: Array) -> Exponents:
-    """Binary exponents, within what `power` can undo; 0 for 0."""
-    return np.clip(np.frexp(size)[1].astype(np.int64), -1022, 1022)
+    """Binary exponents of what is not negative, read off its bits, within what `power` can undo;
+    the lowest, -1022, for 0.
+    """
+    return np.minimum((size.view(np.int64) >> 52) - 1022, 1022)

@@ -1,4 +1,4 @@
-"""Lyapunov exponents by repeated QR (Benettin et al. 1980), and at finite time.
+"""Lyapunov exponents by repeated QR (Benettin et al. 1980).
 
     Q_t R_t = A_t Q_{t-1},     lambda_i = mean over t of ln |(R_t)_ii|         nats per step
 
@@ -19,14 +19,9 @@ exponents, even of the other sign.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradlab.cells.interface import Cell
-from gradlab.engine.backward import Block
 from gradlab.engine.graded import pivots_of
 from gradlab.engine.products import Pull
-from gradlab.engine.pulls import step_pulls
-from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
 
@@ -70,41 +65,23 @@ class QRExponents:
 
 
 class LyapunovExponents:
-    """Exponents of the adjoint sequence, taken from the blocks of the backward pass.
+    """Exponents of the adjoint sequence, from the steps of a backward pass (`StepPulls`).
 
     burn_in: so many steps below T turn the frame and are not counted. A frame starts at random
     (the same for all members), by a stream that depends on D alone.
     """
 
-    def __init__(
-        self, cell: Cell, weights: Schedule, R: int, D: int, sequences: int = 1, burn_in: int = 0
-    ) -> None:
-        self._cell, self._weights, self._sequences, self._burn_in = (
-            cell,
-            weights,
-            sequences,
-            burn_in,
-        )
+    def __init__(self, R: int, D: int, sequences: int = 1, burn_in: int = 0) -> None:
         Q = np.linalg.qr(np.random.default_rng(D).standard_normal((D, D)))[0]
         self._frame = QRExponents(sequences * R, D, start=np.tile(Q, (sequences * R, 1, 1)))
         self._shape = sequences, R, D
-        self._met = 0
+        self._burn_in, self._met = burn_in, 0
 
-    def add(self, block: Block) -> None:
-        """Take a block of the backward pass; they come from the last to the first."""
-        steps = list(zip(*block.local, strict=True))
-        for k in range(len(steps) - 1, -1, -1):
-            p = self._weights.at(block.t0 + k + 1)
-            pulls = step_pulls(self._cell, p, type(block.local)(*steps[k]), self._sequences)
-            self._frame.push(*pulls, count=self._met >= self._burn_in)
-            self._met += 1
+    def push(self, t: int, *pulls: Pull) -> None:
+        """Take step t, the next below the one before."""
+        self._frame.push(*pulls, count=self._met >= self._burn_in)
+        self._met += 1
 
     def exponents(self) -> Array:
         """(R, sequences, D) in nats per step."""
         return self._frame.exponents().reshape(self._shape).swapaxes(0, 1)
-
-
-def finite_time_exponents(log_sigma: Array, lag: NDArray[np.int64]) -> Array:
-    """ln sigma_i(P_t) / (T - t), nats per step: log_sigma (N, ...) and lags (N,); NaN at lag 0."""
-    lags = lag.reshape(-1, *[1] * (log_sigma.ndim - 1)).astype(float)
-    return np.divide(log_sigma, lags, out=np.full_like(log_sigma, np.nan), where=lags > 0)

@@ -23,17 +23,37 @@ al. 2011), with a second QR so that all scales stay in integers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.engine.graded import NONE, Exponents, factor, log_singular_values, take_rows, turn
+from gradlab.engine.spectrum import effective_rank, log10_condition
 from gradlab.nonlinearity import Array
 
 Pull = Callable[[Array], Array]  # X (M, n, r) -> A^T X (M, n, r), a vjp on r columns of each member
 
 BITS = 30  # below the last value that is wanted: coupling enters squared, so 1e-18 is lost
 GRAIN = 4  # ranks are rounded up to multiples: fewer shapes, larger stacks
+
+
+class Spectrum(NamedTuple):
+    """What the singular values of M products are.
+
+    effective_rank counts all directions, not only the K largest. With `keep` those that were
+    forgotten are missing in it: each has a share below 2^-bits of the last one wanted, so it is
+    too small by a part of at most about n 2^-bits (1 + bits ln 2): 1e-6 at n = 64. A direction
+    that is only below rounding has a share of 1e-13.
+
+    log10_condition: the largest value over the smallest, in decades; inf where the smallest is an
+    exact zero. NaN where it is not known: only some of the values are kept, or every zero is only
+    below rounding (`unresolved` counts them). Both are NaN for a product that is zero or lost.
+    """
+
+    log_sigma: Array  # (M, K) as `ProductState.log_sigma` has it
+    effective_rank: Array  # (M,)
+    log10_condition: Array  # (M,)
 
 
 class ProductState:
@@ -67,7 +87,7 @@ class ProductState:
         Members of one rank are worked on together. A pull is always given all members, with zeros
         for those that are not meant, once for each rank.
         """
-        groups = [(r, self.rank == r) for r in np.unique(self.rank) if r > 0]
+        groups = [(r, self.rank == r) for r in sorted(set(self.rank.tolist()) - {0})]
         width = groups[-1][0] if groups else 0
         X, L, e = self._X[:, :, :width], self._L[:, :width, :width], self._e[:, :width]
         if len(groups) > 1 or not all(members.all() for _, members in groups):
@@ -89,14 +109,31 @@ class ProductState:
         -inf: zero, exactly or to within rounding (see `unresolved`). NaN: unknown, in members that
         are lost, and where directions were forgotten that would have come next.
         """
+        return self._values(self.n if self.keep is None else self.keep)
+
+    def spectrum(self) -> Spectrum:
+        """`log_sigma`, and what all the values together say."""
         count = self.n if self.keep is None else self.keep
+        own = self._values(max(count, self._e.shape[1]))
+        small = np.nan_to_num(own[:, count:], nan=-np.inf, neginf=-np.inf)  # forgotten: nothing
+        rank = effective_rank(np.concatenate((own[:, :count], small), axis=1))
+        condition = np.full(len(own), np.nan)
+        if count == self.n:
+            hidden = (self.unresolved > 0) & (self.rank + self.unresolved == self.n)
+            condition = np.where(hidden, np.nan, log10_condition(own))
+        return Spectrum(own[:, :count], rank, condition)
+
+    def _values(self, count: int) -> Array:
+        """ln of the `count` largest."""
         out = np.full((len(self.rank), count), -np.inf)
         out[self._cut] = np.nan
-        for r in np.unique(self.rank[self.rank > 0]):
+        for r in set(self.rank.tolist()) - {0}:
             members, K = self.rank == r, min(r, count)
+            L, e = self._L[:, :r, :r], self._e[:, :r]
+            if not members.all():
+                L, e = L[members], e[members]
             with np.errstate(under="ignore", divide="ignore"):
-                own = log_singular_values(self._L[members, :r, :r], self._e[members, :r], K)
-            out[members, :K] = own
+                out[members, :K] = log_singular_values(L, e, K)
         out[self.lost] = np.nan
         return out
 
@@ -109,8 +146,8 @@ class ProductState:
         right: Array | None = None  # the triangular factors so far, between 2^e and Z
         for pull in pulls:
             B = _pulled(pull, members, Q)
-            finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
-            if not finite.all():
+            if not np.isfinite(B.sum()):  # rare, so it is looked at afterwards
+                finite = np.asarray(np.isfinite(B).all(axis=(1, 2)))
                 B = np.where(finite[:, None, None], B, 0)
                 self.lost[np.flatnonzero(members)[~finite]] = True
             Q, T, e, columns, dependent = factor(B, e)
@@ -135,8 +172,8 @@ class ProductState:
         if width < self._e.shape[1]:
             self._X, self._e = self._X[:, :, :width], self._e[:, :width]
             self._L = self._L[:, :width, :width]
-        gone = self._e == NONE
-        if gone.any():
+        if (self.rank < width).any():
+            gone = self._e == NONE
             self._X = np.where(gone[:, None, :], 0, self._X)
             self._L = np.where(gone[:, None, :] | gone[:, :, None], 0, self._L)
 

@@ -7,13 +7,42 @@ sequences times R, the sequences outermost.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from gradlab.cells.interface import Cell, Factor, Factored
+from gradlab.engine.backward import Block
 from gradlab.engine.products import Pull
+from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
+
+
+class Running(Protocol):
+    """What goes on with every step: a running product, a frame."""
+
+    def push(self, t: int, *pulls: Pull) -> None:
+        """Take J_t, from t = T to 1, as its factors first to last."""
+
+
+class StepPulls:
+    """Takes the pulls of every step from the blocks of the backward pass, once for all that run."""
+
+    def __init__(
+        self, cell: Cell, weights: Schedule, sequences: int, running: Sequence[Running]
+    ) -> None:
+        self._cell, self._weights, self._sequences = cell, weights, sequences
+        self._running = running
+
+    def add(self, block: Block) -> None:
+        """Take a block of the backward pass; they come from the last to the first."""
+        steps = list(zip(*block.local, strict=True))
+        for k in range(len(steps) - 1, -1, -1):
+            t, local = block.t0 + k + 1, type(block.local)(*steps[k])
+            pulls = step_pulls(self._cell, self._weights.at(t), local, self._sequences)
+            for each in self._running:
+                each.push(t, *pulls)
 
 
 def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ...]:

@@ -1,7 +1,7 @@
 """Step singular values: of the Jacobian J_t of one step, for the first sequences of the batch.
 
-The Jacobian is that of the whole state: (h, c) jointly where a cell has both. And how many
-directions the gradient itself has: delta_t as a matrix with a column for each sequence.
+The Jacobian is that of the whole state: (h, c) jointly where a cell has both. And what singular
+values say of a matrix: how many directions it has, and how far they are apart.
 """
 
 from __future__ import annotations
@@ -42,37 +42,25 @@ def weight_spectrum(gates: int, weight_hh: Array) -> tuple[Array, Array]:
     return weight_singular_values(gates, weight_hh), radius
 
 
-def effective_rank(a: Array) -> Array:
-    """exp of the entropy of the singular values, taken as shares of their sum (Roy, Vetterli 2007).
+def effective_rank(log_sigma: Array) -> Array:
+    """exp of the entropy of singular values as shares of their sum (Roy, Vetterli 2007): how many
+    directions there are.
 
-    a: a stack of matrices (..., m, n). Between 1 and min(m, n); an exact zero matrix and one that
-    is not finite give NaN. No scale enters, so mantissas do.
+    log_sigma (..., n): their ln, -inf for a zero. Between 1 and n. No scale enters, so any range
+    will do. NaN where all are zero, and where one is not known.
     """
-    sigma = _singular_values(a)
-    total = sigma.sum(axis=-1, keepdims=True)
-    share = np.divide(sigma, total, out=np.full_like(sigma, np.nan), where=total > 0)
-    # 0 ln 0 = 0; NaN stays
-    entropy = -(share * np.log(np.where(share == 0, 1, share))).sum(axis=-1)
-    return np.exp(entropy)
+    top = log_sigma.max(axis=-1, keepdims=True)
+    below = log_sigma - np.where(np.isneginf(top), np.nan, top)
+    sigma = np.exp(below)
+    total = sigma.sum(axis=-1)
+    # -sum p ln p with p = sigma / total; 0 ln 0 = 0
+    weighted = (sigma * np.where(np.isneginf(below), 0, below)).sum(axis=-1)
+    return np.asarray(total * np.exp(-weighted / total))
 
 
-def condition_number(a: Array) -> Array:
-    """Largest over smallest of the min(m, n) singular values of a (..., m, n): inf for a matrix of
-    lower rank, NaN for an exact zero and for one that is not finite.
+def log10_condition(log_sigma: Array) -> Array:
+    """log10 of the largest over the smallest singular value, of all of them: their ln (..., n),
+    descending. inf where only the smallest is zero; NaN where all are, and where one is not known.
     """
-    sigma = _singular_values(a)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return sigma[..., 0] / sigma[..., -1]
-
-
-def _singular_values(a: Array) -> Array:
-    """Descending, float64, of each matrix brought to a largest entry of about 1; NaN where it is
-    not finite.
-    """
-    top = np.abs(a).max(axis=(-1, -2), keepdims=True)
-    finite = np.isfinite(top)
-    unit = np.ldexp(
-        np.where(finite, a, 0).astype(np.float64), -np.frexp(np.where(finite, top, 0))[1]
-    )
-    sigma = np.linalg.svd(unit, compute_uv=False)
-    return np.where(finite[..., 0], sigma, np.nan)
+    top = log_sigma[..., 0]
+    return np.asarray(np.where(np.isneginf(top), np.nan, top) - log_sigma[..., -1]) / np.log(10.0)

@@ -19,7 +19,8 @@ import numpy as np
 
 from gradlab.errors import GradlabError
 from gradlab.record import Record
-from gradlab.report.sweep_table import COLUMNS, lookup
+from gradlab.report import sweep_table
+from gradlab.report.sweep_table import COLUMNS
 
 if TYPE_CHECKING:
     from gradlab.sweeps.result import SweepResult
@@ -85,7 +86,7 @@ def to_netcdf(result: SweepResult, path: Path) -> None:
     for index, (_, record) in _indexed(result):
         at = np.unravel_index(index, shape)
         for column in COLUMNS:
-            value = lookup(record.summary, column)
+            value = sweep_table.value(record.summary, column)
             if value is not None:
                 (texts if column in _TEXTS else numbers)["_".join(column)][at] = value
         for part in record.names["parts"]:

@@ -23,6 +23,12 @@ def layers(record: Record) -> int:
     return int(record.config.get("layers") or 1)
 
 
+def width(record: Record) -> int:
+    """D, of the whole state: all of its parts, in all layers."""
+    parts = [part for part in record.names["parts"] if not part.endswith("_total")]
+    return len(parts) * int(record.config["hidden_size"]) * layers(record)
+
+
 def tied(record: Record) -> bool:
     """Whether every step has the same weights; otherwise steps are the layers of a deep net."""
     return bool(record.config.get("tied", True))

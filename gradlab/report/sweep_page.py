@@ -21,7 +21,7 @@ from gradlab.report.sweep_figures.grid import (
     grid,
     status_of,
 )
-from gradlab.report.sweep_table import Row, lookup
+from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 from gradlab.report.tables import Table
 from gradlab.report.words import plain, signed
 
@@ -89,6 +89,7 @@ def headline(axes: Sequence[AxisValues] | HasAxes, rows: Sequence[Row]) -> list[
     made = grid(_pairs(axes), rows)
     lines += _range(made)
     lines += edge_lines(made)
+    lines += _against_theory(made)
     overflows = sum(row.summary["outcome"] == "overflow" for row in rows if row.summary)
     if overflows:
         some = "some or all seeds"
@@ -120,6 +121,21 @@ def _range(made: Grid) -> list[str]:
     return [f"growth rates from {texts[0]} to {texts[1]} nats per step"]
 
 
+def _against_theory(made: Grid) -> list[str]:
+    """How far the measured growth rates are from theory's, where both are known."""
+    off = np.abs(made.mean - made.theory)
+    if not np.isfinite(off).any():
+        return []
+    at = np.unravel_index(int(np.nanargmax(off)), off.shape)
+    named = [one.at(int(k)) for one, k in zip(made.axes, at, strict=True) if len(one) > 1]
+    where = f" ({', '.join(named)})" if named else ""
+    middle, most = plain(float(np.nanmedian(off))), plain(float(off[at]))
+    if np.count_nonzero(np.isfinite(off)) == 1:
+        return [f"the growth rate is {most} nats per step from theory's{where}"]
+    most += where
+    return [f"the growth rate is {middle} nats per step from theory's (median), at most {most}"]
+
+
 def _shown(paths: Sequence[Path]) -> str:
     """The format of the page's images; a pdf is none."""
     there = {path.suffix for path in paths}
@@ -138,8 +154,10 @@ def _points(made: Grid, rows: Sequence[Row]) -> str:
         near = ", the last, and those next to the edge" if next_to_edge(made) else " and the last"
         title = f"The first points{near}; {len(rows) - len(kept)} more are in table.csv"
     keys = [key for axis in made.axes for key in axis.keys]
-    header = (*keys, "verdict", "nats/step", "95 % interval", "halves or doubles in", "horizon")
-    return render(Table(title, header, tuple(_cells(row, made) for row in kept)))
+    theory = ("theory",) if np.isfinite(made.theory).any() else ()
+    rate = ("nats/step", "95 % interval", *theory)
+    header = (*keys, "verdict", *rate, "halves or doubles in", "horizon")
+    return render(Table(title, header, tuple(_cells(row, made, bool(theory)) for row in kept)))
 
 
 def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:
@@ -154,7 +172,7 @@ def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:
     return [rows[k] for k in (*range(ENDS), *middle, *range(last, len(rows)))]
 
 
-def _cells(row: Row, made: Grid) -> tuple[str, ...]:
+def _cells(row: Row, made: Grid, theory: bool) -> tuple[str, ...]:
     summary = row.summary or {"verdict": "failed"}
     rate = summary.get("growth_rate") or {}
     mean, low, high = (_rate(rate.get(name)) for name in ("mean", "low", "high"))
@@ -169,6 +187,7 @@ def _cells(row: Row, made: Grid) -> tuple[str, ...]:
         verdict,
         mean,
         f"{low} to {high}" if rate else "-",
+        *([_rate(theory_growth_rate(summary))] if theory else []),
         plain(steps),
         plain(lookup(summary, ("horizon",))),
     )

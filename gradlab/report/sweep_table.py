@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from gradlab.report import predicted
 
 # path in the summary -> column; a nested name is joined by an underscore
 COLUMNS: tuple[tuple[str, ...], ...] = (
@@ -15,6 +17,7 @@ COLUMNS: tuple[tuple[str, ...], ...] = (
     ("growth_rate", "std"),
     ("growth_rate", "low"),
     ("growth_rate", "high"),
+    ("theory", "growth_rate"),
     ("half_life",),
     ("doubling_time",),
     ("horizon",),
@@ -31,6 +34,18 @@ COLUMNS: tuple[tuple[str, ...], ...] = (
     ("outcome",),
     ("overflow_step",),
 )
+
+
+def theory_growth_rate(summary: dict[str, Any]) -> float | None:
+    """What the most special theory says of the growth rate, nats per step; None without any."""
+    rate = predicted.growth_rate(summary)
+    return None if rate is None else rate.value
+
+
+# columns that are chosen from several entries of a summary
+CHOSEN: dict[tuple[str, ...], Callable[[dict[str, Any]], Any]] = {
+    ("theory", "growth_rate"): theory_growth_rate
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +66,23 @@ def table_text(keys: Sequence[str], rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [_cell(row.values[key]) for key in keys]
         summary = row.summary or {"outcome": "failed"}
-        cells += [_cell(lookup(summary, path)) for path in COLUMNS]
+        cells += [_cell(value(summary, path)) for path in COLUMNS]
         writer.writerow([*cells, row.failed or ""])
     return buffer.getvalue()
 
 
+def value(summary: dict[str, Any], column: tuple[str, ...]) -> Any:
+    """What a summary has for one of COLUMNS; None where it has nothing."""
+    chosen = CHOSEN.get(column)
+    return lookup(summary, column) if chosen is None else chosen(summary)
+
+
 def lookup(summary: dict[str, Any], path: Sequence[str]) -> Any:
     """A value of a summary by its path; None where it, or what it is in, does not exist."""
-    value: Any = summary
+    found: Any = summary
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _cell(value: Any) -> str:

@@ -47,7 +47,14 @@ def test_figures_are_named_where_they_lie(folder: Path) -> None:
     names = [line for line in done.stdout.splitlines() if line.endswith(".png")]
     assert names == [
         f"results/d/{name}.png"
-        for name in ("gradient_norms", "singular_values", "weight_gradient", "lag_split")
+        for name in (
+            "gradient_norms",
+            "singular_values",
+            "jacobian_spectrum",  # two units: all their singular values are kept
+            "weight_spectrum",
+            "weight_gradient",
+            "lag_split",
+        )
     ]
     assert all((folder / name).is_file() for name in names)
 

@@ -1,4 +1,4 @@
-"""Lyapunov exponents, the product spectrum of a run, and how many directions a gradient has.
+"""Lyapunov exponents, and the product spectrum of a run.
 
 Claims:
 - The sum of all exponents is the mean of ln |det J_t|, forward, adjoint, with and without factors;
@@ -10,7 +10,8 @@ Claims:
   for one nonlinearity around a product its factors are its Jacobian.
 - A member's bits depend neither on the ensemble nor on checkpoints.
 - An LSTM without input at g = 3: the whole state grows, dh/dh at fixed c shrinks.
-- The effective rank and the condition number of matrices whose values are known.
+- Products and exponents that run side by side take the pulls of each step once, and have the
+  bits that they have by themselves.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradlab.analysis.exponents import finite_time_exponents
 from gradlab.cells.interface import Factored
 from gradlab.engine.backward import sweep
-from gradlab.engine.lyapunov import LyapunovExponents, QRExponents, finite_time_exponents
+from gradlab.engine.lyapunov import LyapunovExponents, QRExponents
 from gradlab.engine.product_spectrum import ProductSpectrum
-from gradlab.engine.products import ProductState
-from gradlab.engine.spectrum import condition_number, effective_rank
+from gradlab.engine.products import ProductState, Pull
+from gradlab.engine.pulls import StepPulls, step_pulls
 from tests.cells.derivatives import VARIANTS, point
 from tests.engine.ensembles import Array, Ensemble, drawn
 
@@ -151,11 +153,11 @@ def recorded(
 ) -> tuple[ProductSpectrum, LyapunovExponents]:
     trajectory = run.forward()
     R, D, _ = run.s0.shape
-    product = ProductSpectrum(trajectory.cell, trajectory.weights, rows, R, D, sequences, values)
-    exponents = LyapunovExponents(trajectory.cell, trajectory.weights, R, D, sequences)
+    product = ProductSpectrum(rows, R, D, sequences, values)
+    exponents = LyapunovExponents(R, D, sequences)
+    steps = StepPulls(trajectory.cell, trajectory.weights, sequences, [product, exponents])
     for block in sweep(trajectory, run.injection):
-        product.add(block)
-        exponents.add(block)
+        steps.add(block)
     return product, exponents
 
 
@@ -212,6 +214,29 @@ def test_bits_depend_on_the_member_alone(variant: str, values: int | None) -> No
     assert np.array_equal(marks.log_sigma[:, :, 0], whole.log_sigma[:, :, 0], equal_nan=True)
 
 
+def test_side_by_side_the_pulls_of_a_step_are_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = drawn("gru", [1, 2], H=5, B=2, T=23)
+    trajectory, rows = run.forward(), np.arange(24)
+    met = []
+
+    def counted(*args: Any) -> tuple[Pull, ...]:
+        met.append(args)
+        return step_pulls(*args)
+
+    monkeypatch.setattr("gradlab.engine.pulls.step_pulls", counted)
+    product, exponents = recorded(run, rows, 2)
+    assert len(met) == 23
+
+    def alone(running: Any) -> Any:
+        steps = StepPulls(trajectory.cell, trajectory.weights, 2, [running])
+        for block in sweep(trajectory, run.injection):
+            steps.add(block)
+        return running
+
+    assert np.array_equal(alone(ProductSpectrum(rows, 2, 5, 2)).log_sigma, product.log_sigma)
+    assert np.array_equal(alone(LyapunovExponents(2, 5, 2)).exponents(), exponents.exponents())
+
+
 def test_a_linear_run_with_rotations() -> None:
     g, H, T = 1.3, 6, 90
     cell, options = VARIANTS["linear"]
@@ -248,39 +273,3 @@ def test_the_whole_state_grows_where_dh_by_dh_shrinks() -> None:
     # published pair: +.049 and -.444; the weights drawn move them by about .01 at 200 units
     assert abs(frame.exponents()[0, 0] - 0.049) < 0.02
     assert abs(partial.exponents()[0, 0] - -0.444) < 0.02
-
-
-# directions of the gradient
-
-
-def with_values(sigma: list[float], m: int, n: int) -> Array:
-    r = len(sigma)
-    return (rotation(m, 1)[:, :r] * sigma) @ rotation(n, 2)[:, :r].T
-
-
-def test_effective_rank_of_known_values() -> None:
-    stack = np.stack([with_values(s, 6, 4) for s in ([1.0, 1, 1, 1], [5.0], [1.0, 1], [3.0, 1])])
-    p = np.array([0.75, 0.25])
-    expected = [4, 1, 2, np.exp(-(p * np.log(p)).sum())]
-    # values that should be zero are a few eps: -x ln x of them is 1e-14
-    assert np.abs(effective_rank(stack) - expected).max() < 1e-13
-    scales = np.array([1e-280, 1, 1e300, 1e-310])[:, None, None]
-    # an entry of 1e-310 has 43 bits
-    assert np.abs(effective_rank(stack * scales) - expected).max() < 1e-9
-
-
-def test_condition_number_of_known_values() -> None:
-    stack = np.stack([with_values(s, 4, 4) for s in ([8.0, 4, 2, 1], [1.0, 1, 1, 1])])
-    assert np.abs(condition_number(stack) - [8, 1]).max() < 1e-13  # eps times 8
-    assert condition_number(np.diag([2.0, 0])) == np.inf
-
-
-@pytest.mark.parametrize("of", [effective_rank, condition_number])
-def test_a_zero_gradient_has_no_directions(of: Callable[[Array], Any]) -> None:
-    found = of(np.stack([np.zeros((3, 2)), np.full((3, 2), np.nan), np.full((3, 2), np.inf)]))
-    assert np.isnan(found).all()
-
-
-def test_one_sequence_has_one_direction() -> None:
-    assert effective_rank(random(5, 7, 1)).tolist() == [1.0] * 5
-    assert condition_number(random(5, 7, 1)).tolist() == [1.0] * 5

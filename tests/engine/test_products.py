@@ -21,9 +21,10 @@ import pytest
 
 from gradlab.engine.graded import factor
 from gradlab.engine.products import ProductState, Pull
-from gradlab.nonlinearity import tanh_slope
+from gradlab.nonlinearity import Array, tanh_slope
+from gradlab.verify.decimals import decimal_log_sigma
+from gradlab.verify.jacobi import jacobi_log_sigma, jacobi_products
 from tests.cells.reference_gradients import load
-from tests.engine.jacobi_oracle import Array, decimal_log_sigma, jacobi_log_sigma
 
 CASES = {case["name"]: case for case in load("product_sv.json")["cases"]}
 
@@ -110,6 +111,22 @@ def test_decimal_against_a_closed_form() -> None:
     found = decimal_log_sigma([np.array([[a, b], [0, c]])], 700)
     # c^2 is 1e-300 beside a^2 + b^2: the closed form has no other error
     assert worst(np.array(found), np.array([np.log(5), np.log(a * c / 5)])) < 1e-13
+
+
+def test_jacobi_on_a_product_against_decimal() -> None:
+    steps = joined(tanh_steps(4, 20, 2.0))
+    jacobians = [J[0] for J in reversed(steps)]
+    for k, found in enumerate(jacobi_products(jacobians), 1):
+        # the condition of a step is below 1e5 here, times a few eps
+        assert worst(found, np.array(decimal_log_sigma(jacobians[:k], 400))) < 1e-10
+    assert found[0] - found[-1] > 20 * np.log(10)  # where a product multiplied out has no digit
+
+
+def test_jacobi_on_a_product_of_odd_width() -> None:
+    jacobians = [random(3, 3, seed=k) for k in range(9)]
+    for k, found in enumerate(jacobi_products(jacobians), 1):
+        # conditions below 100, times a few eps
+        assert worst(found, np.array(decimal_log_sigma(jacobians[:k], 200))) < 1e-12
 
 
 def test_the_oracles_agree_with_numpy_where_that_is_right() -> None:

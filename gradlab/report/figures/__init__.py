@@ -23,11 +23,14 @@ from gradlab.report.figures import (
     directions,
     factor_histogram,
     gradient_norms,
+    jacobian_spectrum,
     lag_split,
     layer_heatmap,
+    lyapunov_spectrum,
     product_singular_values,
     singular_values,
     weight_gradient,
+    weight_spectrum,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +68,15 @@ FIGURES: dict[str, Figure] = {
     "product_singular_values": _figure(
         product_singular_values,
         "Singular values of the products of Jacobians, on a logarithmic axis",
+    ),
+    "lyapunov_spectrum": _figure(
+        lyapunov_spectrum, "All Lyapunov exponents, from the largest to the smallest"
+    ),
+    "jacobian_spectrum": _figure(
+        jacobian_spectrum, "How often the Jacobian of a step has which singular value"
+    ),
+    "weight_spectrum": _figure(
+        weight_spectrum, "How often the recurrent matrix has which singular value"
     ),
     "weight_gradient": _figure(
         weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"

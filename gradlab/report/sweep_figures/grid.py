@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from gradlab.analysis.verdict import Caveat
 from gradlab.nonlinearity import Array
 from gradlab.report.sweep_figures.axis import Axis, axis
-from gradlab.report.sweep_table import Row, lookup
+from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 
 AxisValues = tuple[Sequence[str], Sequence[Any]]  # keys that vary together, a tuple a position
 Curve = tuple[NDArray[Any], NDArray[Any]]  # t and log10 norms, (N,) each
 Curves = Callable[[int], Curve] | Mapping[int, Curve]
+
+
+NUMBERS = ("mean", "low", "high", "bound", "theory", "left")  # of a Grid
 
 
 class Status(IntEnum):
@@ -46,6 +49,7 @@ class Grid:
     low: Array
     high: Array
     bound: Array  # ln of the textbook's bound per step
+    theory: Array  # the growth rate that theory predicts
     left: Array  # log10 of what is left of the gradient
     status: NDArray[np.int64]
     some_lost: NDArray[np.bool_]  # seeds whose states overflowed, beside others
@@ -80,7 +84,7 @@ def grid(axes: Sequence[AxisValues], rows: Sequence[Row], curves: Curves | None 
     made = tuple(axis(keys, values) for keys, values in axes)
     shape = tuple(len(one) for one in made)
     index = np.arange(math.prod(shape))
-    numbers = np.full((5, len(index)), np.nan)
+    numbers = np.full((len(NUMBERS), len(index)), np.nan)
     status = np.full(len(index), int(Status.MISSING))
     some_lost = np.zeros(len(index), dtype=bool)
     verdict = np.full(len(index), "", dtype="U12")
@@ -90,15 +94,11 @@ def grid(axes: Sequence[AxisValues], rows: Sequence[Row], curves: Curves | None 
         lost = row.summary is not None and row.summary.get("outcome") == "overflow"
         some_lost[row.index] = lost and state is not Status.OVERFLOW
         verdict[row.index] = "" if row.summary is None else row.summary["verdict"]
-    mean, low, high, bound, left = (_sorted(array, made, shape) for array in numbers)
+    sorted_ = (_sorted(array, made, shape) for array in numbers)
     return Grid(
         axes=made,
         index=_sorted(index, made, shape),
-        mean=mean,
-        low=low,
-        high=high,
-        bound=bound,
-        left=left,
+        **dict(zip(NUMBERS, sorted_, strict=True)),
         status=_sorted(status, made, shape),
         some_lost=_sorted(some_lost, made, shape),
         verdict=_sorted(verdict, made, shape),
@@ -121,12 +121,13 @@ def status_of(row: Row) -> Status:
 
 
 def _numbers(row: Row) -> list[float]:
-    """mean, low, high, bound, left."""
+    """NUMBERS."""
     if row.summary is None:
-        return [math.nan] * 5
+        return [math.nan] * len(NUMBERS)
     rate = [lookup(row.summary, ("growth_rate", name)) for name in ("mean", "low", "high")]
     bound = lookup(row.summary, ("theory", "textbook", "bound_per_step"))
-    found = [*rate, math.log(bound) if bound else None, row.summary.get("log10_remaining")]
+    found = [*rate, math.log(bound) if bound else None, theory_growth_rate(row.summary)]
+    found.append(row.summary.get("log10_remaining"))
     return [math.nan if value is None else float(value) for value in found]
 
 

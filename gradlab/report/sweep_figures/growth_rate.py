@@ -2,11 +2,12 @@
 
 The growth rate, in nats per step, against the number: above zero the gradient explodes, below zero
 it vanishes, on the line it is preserved. Markers are the mean over the seeds, the band is its 95 %
-interval; a diamond on the line is where the mean crosses zero, by linear interpolation. The dashed
-line is the textbook's bound, ln(gamma sigma_max): no seed can be above it, and most are far below;
-it may leave the picture. Points without a growth rate are marked at the edge: at the top where the
-forward pass overflowed, at the bottom where the gradient is exactly zero or the point failed. One
-line for each value of a second axis, one panel for each value of a third.
+interval; a diamond on the line is where the mean crosses zero, by linear interpolation. Long dashes
+are the textbook's bound, ln(gamma sigma_max): no seed can be above it, and most are far below; it
+may leave the picture. Short dashes are the growth rate of mean-field theory, at the net's width
+where the theory knows it, else at large width. Points without a growth rate are marked at the edge:
+at the top where the forward pass overflowed, at the bottom where the gradient is exactly zero or
+the point failed. One line for each value of a second axis, one panel for each value of a third.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 ROOM = 0.2  # of the span of the data, above them: for the bound to be seen leaving
 FEW_BANDS = 3  # more are drawn fainter
 SAME = 1e-9  # nats per step
+PREDICTED: dict[str, Any] = {**style.THEORY, "linestyle": (0, (2, 1)), "linewidth": 1.3}
 LABEL = "growth rate (nats per step)"
 
 
@@ -72,9 +74,9 @@ def _panel(
     assert role.x is not None
     axis = grid.axes[role.x]
     assert axis.positions is not None
-    mean, low, high, bound, status = (
+    mean, low, high, bound, theory, status = (
         role.take(array)[panel]
-        for array in (grid.mean, grid.low, grid.high, grid.bound, grid.status)
+        for array in (grid.mean, grid.low, grid.high, grid.bound, grid.theory, grid.status)
     )
     opacity = style.BAND * min(1.0, FEW_BANDS / len(drawn))
     for rank, one in enumerate(drawn):
@@ -90,6 +92,7 @@ def _panel(
         losses.mark(ax, axis.positions, status[k], one.colour, rank)
     if np.isfinite(mean).any():
         _bounds(ax, axis.positions, bound, drawn)
+    _theories(ax, axis.positions, theory, drawn)
     for one in drawn:
         _zeros(ax, edges.crossings(axis.positions, mean[one.place]), one.colour)
 
@@ -125,15 +128,30 @@ def _bounds(ax: Axes, x: Array, bound: Array, drawn: Sequence[Series]) -> None:
         ax.plot(x, values, label=f"textbook bound{where}", zorder=2.5, **look)
 
 
+def _theories(ax: Axes, x: Array, theory: Array, drawn: Sequence[Series]) -> None:
+    """Theory's growth rate, each in its series' colour; one entry in the legend for all."""
+    known = [one for one in drawn if np.isfinite(theory[one.place]).any()]
+    for one in known:
+        look = PREDICTED | {"color": one.colour if len(drawn) > 1 else style.INK}
+        if np.count_nonzero(np.isfinite(theory[one.place])) == 1:
+            look |= {"marker": "_", "markersize": 12}
+        ax.plot(x, theory[one.place], zorder=3.5, **look)
+    if known:
+        ax.plot([], [], label="theory: mean field", **PREDICTED)
+
+
 def _limits(
     grid: Grid, role: roles.Roles, shown: Sequence[int], lines: Sequence[int]
 ) -> tuple[float, float]:
-    """All that is measured, and some room for the bound to be seen leaving."""
-    mean, low, high, bound = (
+    """All that is measured, and some room for the bound, and for theory, to be seen leaving."""
+    mean, low, high, bound, theory = (
         role.take(array)[np.ix_(shown, lines)]
-        for array in (grid.mean, grid.low, grid.high, grid.bound)
+        for array in (grid.mean, grid.low, grid.high, grid.bound, grid.theory)
     )
     bottom, top = scales.growth_limits(mean, low, high)
+    known, room = np.isfinite(theory), ROOM * (top - bottom)
+    bottom = max(bottom - room, float(np.min(theory, initial=bottom, where=known)))
+    top = min(top + room, float(np.max(theory, initial=top, where=known)))
     if np.isfinite(mean).any():
         highest = float(np.max(bound, initial=top, where=np.isfinite(bound)))
         top = min(highest, top + ROOM * (top - bottom))

@@ -8,6 +8,7 @@ from typing import Any
 
 import network_records as networks
 import numpy as np
+from theory_records import with_theory
 
 from gradlab.cells import CELLS
 from gradlab.config import from_mapping
@@ -120,6 +121,26 @@ NETWORKS: dict[str, tuple[str, networks.Change]] = {
     "output layer": ("lstm", networks.output_layer),
 }
 
+# all singular values and exponents; each also with a theory in its summary
+SPECTRA: dict[str, Any] = {"spectrum": {"product": True, "lyapunov": True, "values": "all"}}
+SPECTRAL: dict[str, dict[str, Any]] = {
+    "tanh": {"cell": "rnn", "weight_scale": 2.0},
+    "short": {"cell": "rnn", "seq_len": 3, "seeds": 1},
+    "linear": {"cell": "linear", "weight_scale": 1.3},
+    "relu": {"cell": RELU, "weight_scale": 1.3},
+    "dead": {"cell": RELU, "init": {"bias": -0.3}},
+    "orthogonal": {"cell": "linear", "init": "orthogonal", "weight_scale": 0.7},
+    "untied": {"cell": "linear", "tied": False, "seq_len": 60},
+    "deep": {"cell": "rnn", "tied": False, "weight_scale": 1.5},
+    "lstm": {"cell": "lstm", "layers": 2},
+    "overflow": {"cell": RELU, "weight_scale": 2.0, "hidden_size": 4, "seq_len": 1500, "seeds": 6},
+    "many seeds": {"cell": "rnn", "seeds": 21, "hidden_size": 33},
+    "one unit": {"cell": "rnn", "hidden_size": 1},
+    "gru": {"cell": "gru"},
+    "at rest": {"cell": "rnn", "inputs": "zeros", "weight_scale": 0.8},
+}
+WITH_THEORY = [f"spectra, {case}, theory" for case in SPECTRAL]
+
 
 @cache
 def record(case: str) -> Record:
@@ -127,6 +148,10 @@ def record(case: str) -> Record:
     if case in NETWORKS:
         source, change = NETWORKS[case]
         return change(record(source))
+    if case.endswith(", theory"):
+        return with_theory(record(case.removesuffix(", theory")))
+    if case.startswith("spectra, "):
+        return made(**SPECTRA, **SPECTRAL[case.removeprefix("spectra, ")])
     return made(**CASES[case])
 
 

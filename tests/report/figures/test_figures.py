@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from drawing import drawn, line, texts
-from figure_records import CASES, NETWORKS, record
+from figure_records import CASES, NETWORKS, WITH_THEORY, record
 
 from gradlab.record import Record
 from gradlab.report import figures
@@ -33,6 +33,9 @@ X_LABELS = {
     "lag_split": "lag",
     "directions": "distance in steps",
     "factor_histogram": "factor",
+    "lyapunov_spectrum": "i, of",
+    "jacobian_spectrum": "singular value of Jₜ",
+    "weight_spectrum": "singular value of W_hh",
 }
 Y_LABELS = {
     "product_singular_values": "singular values of J_T",
@@ -40,6 +43,9 @@ Y_LABELS = {
     "lag_split": "norm, relative to",
     "layer_heatmap": "layer",
     "factor_histogram": "share of all factors",
+    "lyapunov_spectrum": "exponent",
+    "jacobian_spectrum": "share of all values",
+    "weight_spectrum": "density",
 }
 
 
@@ -47,7 +53,7 @@ def finite(values: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-@pytest.mark.parametrize("case", [*CASES, *NETWORKS])
+@pytest.mark.parametrize("case", [*CASES, *NETWORKS, *WITH_THEORY])
 def test_every_case_is_drawn_labelled_and_inside_the_page(case: str) -> None:
     for name, entry in figures.FIGURES.items():
         if entry.applies(record(case)):
@@ -75,7 +81,7 @@ def check_text(case: str, name: str) -> None:
         assert width <= TOUCH or height <= TOUCH, (first, second)
 
 
-@pytest.mark.parametrize("case", [*CASES, *NETWORKS])
+@pytest.mark.parametrize("case", [*CASES, *NETWORKS, *WITH_THEORY])
 def test_legend_lies_below_the_axes_and_their_labels(case: str) -> None:
     for name, entry in figures.FIGURES.items():
         if entry.applies(record(case)):
