@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradlab.analysis.meanfield import critical_gain
-from gradlab.analysis.random_matrix import equivalent_gain, input_variance
 from gradlab.config import Config, Loaded, from_mapping
 from gradlab.errors import GradlabError, at
-from gradlab.plan import DEFAULT_HIDDEN_SIZE, settle
+from gradlab.plan import settle
 from gradlab.runner import run
 
 Rate = Callable[[float], "Measured"]
@@ -67,8 +65,7 @@ def critical(
             seen[value] = rate(value)
         return seen[value].mean - target
 
-    low, high = _bracket(gap, start, positive, least)
-    value = _root(gap, low, high)
+    value = root_near(gap, start, positive, least)
     step = max(abs(value), 1.0) * 1e-2
     left, right = max(value - step, least), value + step
     slope = (gap(right) - gap(left)) / (right - left)
@@ -80,6 +77,22 @@ def critical(
     return Critical(value, below, above, slope, tuple(order))
 
 
+def root_near(
+    gap: Callable[[float], float],
+    start: float,
+    positive: bool = False,
+    least: float = -math.inf,
+    widest: int = WIDEST,
+    tolerance: float = TOLERANCE,
+) -> float:
+    """A value near `start` at which the gap is 0; positive and least as in `critical`.
+
+    widest: steps outwards on each side. Raises GradlabError where no bracket is found.
+    """
+    low, high = _bracket(gap, start, positive, least, widest)
+    return _root(gap, low, high, tolerance)
+
+
 def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Critical:
     """The value of a config's key at which the mean growth rate is target.
 
@@ -88,42 +101,20 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
     """
     start = _number(loaded.config, key)
     folder = Path.cwd() if loaded.source.path is None else loaded.source.path.parent
-    fixed = ["spectrum=none", "lag_split=none", "figures=none"]
+    fixed = ["spectrum=none", "lag_split=none", "figures=none", "theory=none"]
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
         summary = run(settle(config)[1]).summary
         return _measured(value, summary["growth_rate"], summary)
 
+    return critical(rate, start, target, *bounds(key))
+
+
+def bounds(key: str) -> tuple[bool, float]:
+    """Whether a key is a scale, searched by factors, and its smallest allowed value."""
     scale = key in SCALES
-    return critical(rate, start, target, scale, 0.0 if scale else -math.inf)
-
-
-def theory(config: Config, key: str, target: float) -> float | None:
-    """What mean field predicts (docs/theory.md): the weight scale at which chi = 1, for one layer
-    of a vanilla cell with shared random weights and no bias. None for anything else.
-    """
-    plain = config.layers == 1 and not (config.residual or config.bidirectional)
-    if key != "weight_scale" or target != 0 or not plain or config.init.file is not None:
-        return None
-    kind, init, H = config.cell.type, config.init, config.hidden_size or DEFAULT_HIDDEN_SIZE
-    activation = "linear" if kind == "linear" else config.cell.options().get("activation")
-    gain = equivalent_gain(init.recurrent, H)
-    s2 = input_variance(
-        config.inputs.type,
-        next(iter(config.inputs.options().values()), 1.0)
-        if config.inputs.type in ("normal", "constant")
-        else 1.0,
-        init.input,
-        H,
-        config.input_size or H,
-        init.input_scale,
-    )
-    if kind not in ("linear", "rnn") or not gain or s2 is None or init.bias:
-        return None
-    if activation == "sigmoid":
-        return None  # its mean is not zero: no edge is known
-    return critical_gain(str(activation), s2) / gain
+    return scale, 0.0 if scale else -math.inf
 
 
 def _number(config: Config, key: str) -> float:
@@ -144,14 +135,14 @@ def _measured(value: float, rate: dict[str, float] | None, summary: dict[str, ob
 
 
 def _bracket(
-    gap: Callable[[float], float], start: float, positive: bool, least: float
+    gap: Callable[[float], float], start: float, positive: bool, least: float, widest: int
 ) -> tuple[float, float]:
     """Two neighbouring values at which the gap has different signs."""
     first = gap(start)
     if first == 0:
         return start, start
     edges = {-1: start, 1: start}
-    for value, side in _outwards(start, positive, least):
+    for value, side in _outwards(start, positive, least, widest):
         if math.copysign(1, gap(value)) != math.copysign(1, first):
             return min(edges[side], value), max(edges[side], value)
         edges[side] = value
@@ -163,9 +154,11 @@ def _bracket(
     )
 
 
-def _outwards(start: float, positive: bool, least: float) -> Iterator[tuple[float, int]]:
+def _outwards(
+    start: float, positive: bool, least: float, widest: int
+) -> Iterator[tuple[float, int]]:
     """Values farther and farther away, on both sides in turn, with the side."""
-    for k in range(1, WIDEST + 1):
+    for k in range(1, widest + 1):
         for side in (1, -1):
             if positive:
                 yield (start or 1.0) * 2.0 ** (side * k * (k + 1) / 4), side
@@ -173,12 +166,12 @@ def _outwards(start: float, positive: bool, least: float) -> Iterator[tuple[floa
                 yield value, side
 
 
-def _root(gap: Callable[[float], float], low: float, high: float) -> float:
+def _root(gap: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
     """The root between two values of different sign."""
     below, above = gap(low), gap(high)
     side = 0
     for _ in range(MOST):
-        if high - low <= TOLERANCE * max(abs(low), abs(high), 1e-6):
+        if high - low <= tolerance * max(abs(low), abs(high), 1e-6):
             break
         middle = (low + high) / 2
         if math.isfinite(below) and math.isfinite(above):

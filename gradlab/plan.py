@@ -89,6 +89,7 @@ def settle(config: Config) -> tuple[Config, Spec]:
         ),
         every=config.spectrum.every,
         sequences=config.spectrum.sequences,
+        theory=config.theory,
         seeds=config.members,
         rows=_rows(T // n, max(every // n, 1), entries, config.bidirectional),
         dtype=np.dtype(config.dtype),

@@ -21,6 +21,7 @@ from gradlab.drawn import Member
 from gradlab.ensemble import compute
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
+from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
 
@@ -63,6 +64,7 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     facts = {name: _facts(spec, names, entries) for name, entries in spec.entries.items()}
     arrays |= _rates(arrays, arrays["t"], facts["forward"])
     summary = summarize(arrays, facts["forward"])
+    summary["theory"] = told(spec, summary["theory"].get("textbook"))
     derivatives = getattr(spec.base, "DERIVATIVES", None)
     if derivatives is not None:
         summary |= {"derivatives": dict(derivatives)}

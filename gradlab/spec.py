@@ -93,6 +93,7 @@ class Spec:
     spectra: frozenset[str]  # of step, product, lyapunov: which are computed
     every: int  # products at every m-th recorded step
     sequences: int
+    theory: str  # auto, full or none: which predictions the summary has
     seeds: tuple[int, ...]
     rows: NDArray[np.int64]
     dtype: np.dtype[Any]

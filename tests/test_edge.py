@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from gradlab.cli import app
 from gradlab.config import from_mapping
-from gradlab.critical import TOLERANCE, Measured, critical, edge, theory
+from gradlab.critical import TOLERANCE, Measured, critical, edge
 from gradlab.errors import GradlabError
 
 SMALL = {"hidden_size": 4, "batch_size": 2, "seq_len": 30, "seeds": 3, "inputs": "zeros"}
@@ -56,26 +56,6 @@ def test_infinite_rates_only_bracket() -> None:
         return Measured(value, mean, mean, mean)
 
     assert critical(rate, 0.5, positive=True).value == pytest.approx(3.0, rel=1e-3)
-
-
-def test_theory_beside_it() -> None:
-    """tanh, sigma_w at s2 = 1: 1.8556 (NumPy and mpmath, see docs/theory.md); uniform is 1/sqrt 3
-    of normal; linear 1, ReLU sqrt 2; nothing for gates or other keys."""
-    rnn = {"cell": "rnn", "hidden_size": 64, "seq_len": 60, "seeds": 4, "batch_size": 4}
-
-    def predicted(config: dict[str, object], key: str = "weight_scale") -> float | None:
-        return theory(from_mapping({**rnn, **config}).config, key, 0.0)
-
-    assert predicted({}) == pytest.approx(1.855589, abs=1e-6)
-    assert predicted({"init": "uniform"}) == pytest.approx(1.855589 * math.sqrt(3), abs=2e-6)
-    assert predicted({"cell": "linear"}) == 1.0
-    relu = {"cell": {"type": "rnn", "activation": "relu"}}
-    assert predicted(relu) == pytest.approx(math.sqrt(2))
-    assert predicted({"cell": "lstm"}) is None
-    assert predicted({"layers": 2}) is None
-    assert predicted({}, "init.bias") is None
-    # a net of 64 units is within a few percent of the infinite one
-    assert edge(from_mapping(rnn)).value == pytest.approx(1.8556, rel=0.08)
 
 
 def test_where_there_is_no_edge() -> None:

@@ -8,6 +8,8 @@ as H -> infinity. Rates are in nats per step. The critical gain of a vanilla net
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,6 +37,40 @@ def gru_critical_gain() -> float:
 def gru_minimal_critical_gain() -> float:
     """g above which the zero state of a minimal GRU is unstable: 1. The GRU with r = 1."""
     return 1.0
+
+
+# g at which the zero state turns unstable, by forget bias; of gru_2014 it is that of gru
+CRITICAL_GAINS: dict[str, Callable[[float], float]] = {
+    "lstm": lstm_critical_gain,
+    "gru": lambda forget_bias: gru_critical_gain(),
+    "gru_minimal": lambda forget_bias: gru_minimal_critical_gain(),
+}
+REST_LAGS = 60
+
+
+def rest_curve(cell: str, g: float, forget_bias: float = 0.0) -> tuple[float, ...]:
+    """ln(||delta_h|| / ||delta_h at lag 0||) at lags 0 .. REST_LAGS, at the zero state without
+    input and biases, H -> infinity, for one of CRITICAL_GAINS. g > 0.
+
+    J^k of the GRUs is that of keep + branch W, shared W of gain 1. J of the LSTM is A B with
+    A = (o, 1) and B = (i W, f), so J^k = A (B A)^(k-1) B with B A = f + i o W: the same to the
+    power k - 1, and i o W once.
+    """
+    keep = float(sigmoid(np.array(forget_bias)))
+    let_in = float(sigmoid(np.array(-forget_bias)))
+    branch = {"lstm": 0.25, "gru": 0.5 * let_in, "gru_minimal": let_in}[cell] * g
+    less, once = (1, math.log(branch)) if cell == "lstm" else (0, 0.0)
+    powers = (shared_skip_log_square(keep, branch, k - less) for k in range(1, REST_LAGS + 1))
+    return (0.0, *(once + 0.5 * power for power in powers))
+
+
+@lru_cache(maxsize=4096)
+def rest_rate(cell: str, g: float, forget_bias: float = 0.0) -> float:
+    """Slope of `rest_curve` over lags 1 to REST_LAGS. It changes sign a little above the critical
+    gain, to which it tends over more lags.
+    """
+    curve = rest_curve(cell, g, forget_bias)
+    return (curve[-1] - curve[1]) / (REST_LAGS - 1)
 
 
 def untied_residual_rate(keep: float, branch: float, chi: float) -> float:

@@ -43,6 +43,8 @@ BACK = 60  # lags backward
 FIT = (10, 60)  # lags between which the slope is taken
 SIZE = 4000  # N, units of the population
 ROUNDS = 8
+DIGITS = 10  # after the point; beyond them the number of BLAS threads shows
+VERSION = 1  # raise it with every change of a digit: what was kept under another is not used
 TINY = 1e-200  # a variance of the field that is as good as none
 
 
@@ -95,18 +97,14 @@ def dynamic_mean_field(
 ) -> GatedTheory:
     """The theory for one of UNITS. g and s2 as in `meanfield`; the same seed gives the same digits.
 
-    ValueError for another cell, or outside 1e-50 <= g <= 1e10, 0 <= s2 <= 1e10, |biases| <= 100.
+    ValueError as `checked` has it.
     """
-    if cell not in UNITS:
-        raise ValueError(f"no dynamic mean field for {cell!r}; there is: {', '.join(UNITS)}")
-    if not (1e-50 <= g <= 1e10 and 0 <= s2 <= 1e10 and max(abs(bias), abs(forget_bias)) <= 100):
-        given = f"g = {g}, s2 = {s2}, biases {bias} and {forget_bias}"
-        raise ValueError(f"the dynamic mean field is not computed at {given}")
+    checked(cell, g, s2, forget_bias, bias)
     unit, random = UNITS[cell], np.random.default_rng(seed)
     shift = np.full((unit.gates, 1), bias)
     shift[unit.keeps] += forget_bias
     locals_, q_h = _forward(unit, g, s2, shift, random)
-    curve = _backward(unit, g, locals_, random)
+    curve = np.round(_backward(unit, g, locals_, random), DIGITS)
     first, last = FIT
     return GatedTheory(
         cell,
@@ -115,13 +113,27 @@ def dynamic_mean_field(
         forget_bias,
         bias,
         log_slope=float(curve[last] - curve[first]) / (last - first),
-        q_h=q_h,
+        q_h=round(q_h, DIGITS),
         log_mean_square=tuple(map(float, curve)),
-        caveats=_caveats(cell, s2, bias, forget_bias),
+        caveats=caveats(cell, s2, forget_bias, bias),
     )
 
 
-def _caveats(cell: str, s2: float, bias: float, forget_bias: float) -> tuple[Domain, ...]:
+def checked(cell: str, g: float, s2: float, forget_bias: float = 0.0, bias: float = 0.0) -> None:
+    """ValueError for a cell that is none of UNITS, or outside 1e-50 <= g <= 1e10, 0 <= s2 <= 1e10,
+    |biases| <= 100.
+    """
+    if cell not in UNITS:
+        raise ValueError(f"no dynamic mean field for {cell!r}; there is: {', '.join(UNITS)}")
+    if not (1e-50 <= g <= 1e10 and 0 <= s2 <= 1e10 and max(abs(bias), abs(forget_bias)) <= 100):
+        given = f"g = {g}, s2 = {s2}, biases {bias} and {forget_bias}"
+        raise ValueError(f"the dynamic mean field is not computed at {given}")
+
+
+def caveats(
+    cell: str, s2: float, forget_bias: float = 0.0, bias: float = 0.0
+) -> tuple[Domain, ...]:
+    """Where the theory of these parameters is off; known without computing it."""
     applies = {
         Domain.WIDTH: True,
         Domain.SAMPLED: True,

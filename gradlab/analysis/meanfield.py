@@ -97,17 +97,18 @@ class MeanField:
         """ln(chi) / 2: slope of ln||delta||, and the largest Lyapunov exponent, H -> infinity."""
         return None if self.log_chi is None else self.log_chi / 2
 
-    def log_slope_at(self, H: int) -> float | None:
+    def log_slope_at(self, H: int, fresh: bool = False) -> float | None:
         """Slope of the mean of ln||delta||^2 at width H. The next order, 1 / H^2, is left out: off
-        by .01 at H = 32 with input, more without. None where the formula does not hold (caveats).
+        by .01 at H = 32 with input, more without. None where the formula does not hold (caveats);
+        with fresh weights at every step it does: nothing stays the same from step to step.
         """
-        if self.log_chi is None or WITHOUT_WIDTH.intersection(self.caveats):
+        if self.log_chi is None or (WITHOUT_WIDTH.intersection(self.caveats) and not fresh):
             return None
         return self.log_chi - (1 + 1.5 * (self.peakedness - 1)) / H
 
-    def growth_rate_at(self, H: int) -> float | None:
+    def growth_rate_at(self, H: int, fresh: bool = False) -> float | None:
         """Slope of the mean of ln||delta|| at width H: half of log_slope_at."""
-        slope = self.log_slope_at(H)
+        slope = self.log_slope_at(H, fresh)
         return None if slope is None else slope / 2
 
     @property

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli.options import Config, Json
+from gradlab.cli.progress import bar
 
 if TYPE_CHECKING:
     from gradlab.critical import Critical
+    from gradlab.predicted_edge import Predicted
+
+EVALUATIONS = 12  # of the dynamic mean field, about: for a bar
 
 
 def critical(
@@ -28,17 +32,22 @@ def critical(
 ) -> None:
     """Find the value of a key at which the gradient neither vanishes nor explodes."""
     from gradlab.config import load
-    from gradlab.critical import edge, theory
+    from gradlab.critical import edge
+    from gradlab.predicted_edge import predicted_edge
 
     loaded = load(config, overrides or [])
-    found, predicted = edge(loaded, vary, target), theory(loaded.config, vary, target)
+    found = edge(loaded, vary, target)
+    with bar("theory", shown=True) as progress:
+        predicted = predicted_edge(
+            loaded, vary, target, found.value, lambda n: progress(min(n / EVALUATIONS, 1.0))
+        )
     if json:
         _print_json(vary, target, found, predicted)
     else:
         _print_table(vary, target, found, predicted)
 
 
-def _print_table(vary: str, target: float, found: Critical, predicted: float | None) -> None:
+def _print_table(vary: str, target: float, found: Critical, predicted: Predicted) -> None:
     from gradlab.report.tables import Table
     from gradlab.report.terminal import console, print_table
     from gradlab.report.words import plain, signed
@@ -47,13 +56,25 @@ def _print_table(vary: str, target: float, found: Critical, predicted: float | N
         (f"{vary} at growth rate {target:g}", plain(found.value)),
         ("its 95 % interval", f"{plain(found.low)} to {plain(found.high)}"),
         ("growth rate there changes by", f"{signed(found.slope)} nats per step per unit"),
-        ("mean field, infinite width (docs/theory.md)", plain(predicted) if predicted else "-"),
+        *_predictions(predicted),
         ("runs", f"{len(found.measured)}"),
     )
-    print_table(Table("The edge", ("", "value"), rows), console())
+    notes = (f"no prediction: {predicted.reason}",) if predicted.reason else ()
+    print_table(Table("The edge", ("", "value"), rows, notes), console())
 
 
-def _print_json(vary: str, target: float, found: Critical, predicted: float | None) -> None:
+def _predictions(predicted: Predicted) -> list[tuple[str, str]]:
+    from gradlab.report.words import plain
+
+    values = {
+        f"predicted: {predicted.kind}, infinite width": predicted.infinite,
+        f"predicted: {predicted.kind}, at width, one sequence": predicted.at_width,
+        "predicted: zero state, closed form": predicted.at_rest,
+    }
+    return [(name, plain(value)) for name, value in values.items() if value is not None]
+
+
+def _print_json(vary: str, target: float, found: Critical, predicted: Predicted) -> None:
     import json
     import math
     from dataclasses import asdict
@@ -63,8 +84,13 @@ def _print_json(vary: str, target: float, found: Critical, predicted: float | No
 
     numbers = {name: finite(getattr(found, name)) for name in ("value", "low", "high", "slope")}
     runs = [{k: finite(v) for k, v in asdict(one).items()} for one in found.measured]
+    theory = {
+        "theory": predicted.infinite,
+        "theory_at_width": predicted.at_width,
+        "theory_at_rest": predicted.at_rest,
+        "theory_kind": predicted.kind or None,
+        "theory_reason": predicted.reason,
+    }
     typer.echo(
-        json.dumps(
-            {"vary": vary, "target": target, **numbers, "theory": predicted, "runs": runs}, indent=2
-        )
+        json.dumps({"vary": vary, "target": target, **numbers, **theory, "runs": runs}, indent=2)
     )

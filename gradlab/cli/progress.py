@@ -27,6 +27,26 @@ def teller(quiet: bool) -> Callable[[str], None]:
 
 
 @contextmanager
+def notes(shown: bool) -> Iterator[None]:
+    """With -v, while the block runs: what is noted by the way and is no warning."""
+    if not shown:
+        yield
+        return
+    import logging
+
+    logger, handler = logging.getLogger("gradlab"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("gradlab: %(message)s"))
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@contextmanager
 def bar(title: str, shown: bool) -> Iterator[Callable[[float], None]]:
     """Yields a function that takes the share of the work that is done, 0 to 1."""
     if not (shown and sys.stderr.isatty()):

@@ -9,7 +9,7 @@ import typer
 
 from gradlab.cli.guard import when_interrupted
 from gradlab.cli.options import RESULTS, Config, NoFigures, Out, Quiet, Results, force_option
-from gradlab.cli.progress import bar, teller
+from gradlab.cli.progress import bar, notes, teller
 
 if TYPE_CHECKING:
     from gradlab.job import Done
@@ -42,7 +42,7 @@ def run(
 
     loaded = load(config, overrides or [])
     folder = Folder(out if out is not None else results / loaded.name)
-    with bar(f"running {loaded.name}", shown=not quiet) as progress:
+    with notes(verbose), bar(f"running {loaded.name}", shown=not quiet) as progress:
         place = Place(folder, force)
         done = perform(loaded, place, sys.argv, teller(quiet), not no_figures, progress)
     with when_interrupted(lambda: f"interrupted; the result is in {folder.path}"):

@@ -117,6 +117,10 @@ class Config(Section):
         short("spectrum", Spectrum),
         Field(description="Which singular values are computed; none for norms only."),
     ] = Spectrum()
+    theory: Annotated[
+        Literal["auto", "full", "none"],
+        Field(description="Predictions in the summary; full: also those that take a second."),
+    ] = "auto"
     seeds: Annotated[
         Count | Annotated[tuple[Seed, ...], Field(min_length=1)],
         SEEDS,

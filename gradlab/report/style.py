@@ -53,6 +53,12 @@ TITLE, TEXT, SMALL = 11.5, 10.0, 9.0  # points
 MARKS = 25  # markers on a curve, about
 
 THEORY: Mapping[str, Any] = {"marker": "", "linestyle": (0, (5, 2)), "linewidth": 1.4, "color": INK}
+BOUND: Mapping[str, Any] = {
+    "marker": "",
+    "linestyle": (0, (1, 2, 4, 2)),
+    "linewidth": 1.1,
+    "color": SOFT,
+}
 FIT: Mapping[str, Any] = {"marker": "", "linestyle": (0, (1, 1.2)), "linewidth": 1.8}
 THRESHOLD: Mapping[str, Any] = {
     "marker": "",

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
-from gradlab.report import lags, network
+from gradlab.report import lags, network, theory_rows
 from gradlab.report.words import plain, power, share, signed, travelled
 
 if TYPE_CHECKING:
@@ -64,11 +64,20 @@ def _few(last: int) -> list[int]:
 
 
 def details(record: Record) -> list[Table]:
-    """What there is beside the norms by lag: by tensor, layer and direction, and the lag split."""
-    tables = [norms_by_tensor(record), lag_split(record)]
+    """What there is beside the norms by lag: norms by tensor, theory, the lag split, and rates by
+    layer and direction.
+    """
+    tables = [norms_by_tensor(record), theory(record), lag_split(record)]
     tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
     tables.append(rates(record, "backward_layers_rates", "layer"))
     return [table for table in tables if table.rows]
+
+
+def theory(record: Record) -> Table:
+    """What theory predicts, beside what was measured."""
+    header = ("prediction", "value", "measured", "theory")
+    title = f"Theory, rates in nats per {network.unit(record)}"
+    return Table(title, header, tuple(theory_rows.rows(record)), theory_rows.notes(record))
 
 
 def norms_by_tensor(record: Record) -> Table:

@@ -58,6 +58,7 @@ def reasons(record: Record) -> list[str]:
     if summary["sigma_max"] is not None:
         lines.append(_weights(record))
     lines.append(_factors(record))
+    lines.append(_theory(record))
     textbook = summary["theory"].get("textbook")
     if textbook is not None:
         lines.append(_textbook(textbook, summary["verdict"]))
@@ -130,6 +131,24 @@ def _textbook(textbook: dict[str, Any], verdict: str) -> str:
     return f"Textbook: gamma sigma_max < 1 (sufficient for vanishing) in {held} of {seeds} seeds."
 
 
+def _theory(record: Record) -> str:
+    """The predicted growth rate; nothing where there is none, or where it was not computed."""
+    theory, unit = record.summary["theory"], network.unit(record)
+    names = {"mean_field": "Mean field", "deep": "Fresh weights, mean field"}
+    names |= {"dynamic_mean_field": "Dynamic mean field"}
+    for key, name in names.items():
+        told = theory.get(key) or {}
+        if told.get("growth_rate") is None:
+            continue
+        rate, at_width = told["growth_rate"], told.get("growth_rate_at_width")
+        text = f"{name}: {signed(rate)} nats per {unit}"
+        if at_width == rate:
+            return f"{text}."
+        also = "" if at_width is None else f", {signed(at_width)} at H = {told['H']}"
+        return f"{text} at infinite width{also}."
+    return ""
+
+
 def clipping(record: Record) -> str | None:
     """What clipping did to the gradient; None where there was none."""
     clip = record.summary["clip"]
@@ -152,6 +171,8 @@ def findings(record: Record) -> list[str]:
     """What else was measured, where it was: memory, truncation, the factor of a cell, the loss."""
     summary, of = record.summary, f"dL/d{network.weights(record)}"
     lines = []
+    if set(summary["theory"]) == {"reason"}:  # beside a prediction it stands below the table
+        lines.append(f"theory: no prediction of the rate: {summary['theory']['reason']}")
     horizon = lags.horizon(record)
     if horizon is not None:
         last = f"last {horizon} steps" if horizon > 1 else "last step"

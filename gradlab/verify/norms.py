@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.engine.backward import sweep
 from gradlab.engine.forward import Trajectory
-from gradlab.engine.loss import Injection, Loss
+from gradlab.engine.loss import Injection
 from gradlab.engine.scaled import shift
 from gradlab.nonlinearity import Array
 from gradlab.runner import run_many
@@ -56,7 +56,7 @@ def different_from_plain(way: Trajectory) -> int:
     return count
 
 
-def plain_deltas(way: Trajectory, loss: Loss) -> Array:
+def plain_deltas(way: Trajectory, loss: Injection) -> Array:
     """delta_0 .. delta_T (T + 1, R, D, B) by delta_{t-1} = J_t^T delta_t + dL_{t-1}/ds_{t-1}."""
     local = local_derivatives(way)
     delta = np.zeros((way.T + 1, *way.marks.shape[1:]))

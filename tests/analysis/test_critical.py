@@ -22,6 +22,8 @@ from gradlab.analysis.critical import (
     gru_critical_gain,
     gru_minimal_critical_gain,
     lstm_critical_gain,
+    rest_curve,
+    rest_rate,
     scalar_gradient_square,
     scalar_horizon,
     shared_skip_log_square,
@@ -139,3 +141,24 @@ def test_chrono(T: int, kept: float) -> None:
     assert chrono_retention(T) == pytest.approx(kept, abs=6e-7)  # six decimals
     f = 1 / (1 + math.exp(-math.log(T - 1)))
     assert chrono_retention(T) == pytest.approx(f**T, rel=1e-10)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "gru_minimal"])
+@pytest.mark.parametrize(("g", "bias"), [(0.5, 0.0), (2.0, 1.0)])
+def test_the_curve_at_rest_is_that_of_a_run(cell: str, g: float, bias: float) -> None:
+    """H = 512, mean of E||delta||^2 over 6 seeds, 12 lags: each lag of ln||delta|| varies by
+    1 / sqrt(H) from seed to seed, the sum of twelve by .15; a third of that with the seeds.
+    """
+    config = {"cell": cell, "weight_scale": g, "init": {"forget_bias": bias}, **BARE}
+    size = {"hidden_size": 512, "seq_len": 12, "seeds": 6}
+    record = gradlab.run({**config, **size})
+    curve = (record["log10_grad_norm_h"] * math.log(10))[:, ::-1]
+    mean = 0.5 * np.log(np.mean(np.exp(2 * (curve - curve[:, :1])), axis=0))
+    np.testing.assert_allclose(mean, rest_curve(cell, g, bias)[:13], atol=0.1)
+
+
+def test_the_rate_at_rest_tends_to_the_largest_eigenvalue() -> None:
+    """keep + branch g from below: the sum of squared binomials is (4 pi k a z)^-1/2 less."""
+    for g in (0.5, 1.0, 3.0):
+        limit = math.log(0.5 + 0.25 * g)
+        assert limit - math.log(60) / 120 < rest_rate("lstm", g) < limit

@@ -86,6 +86,7 @@ def test_the_defaults(load_text: LoadText) -> None:
             "sequences": 1,
             "every": 1,
         },
+        "theory": "auto",
         "seeds": 8,
         "record_every": "auto",
         "dtype": "float64",

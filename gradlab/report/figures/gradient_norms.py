@@ -3,15 +3,17 @@
 The norm of dL/dh_t against t, on a logarithmic axis: the gradient enters at the right and travels
 to the left. Markers are the median over the seeds, the band is their spread. A straight line is a
 constant factor per step: falling towards the left, the gradient vanishes; rising, it explodes. The
-dotted line is the fitted growth rate. The dashed line is the textbook's bound
-(gamma sigma_max)^(T-t) ||dL/dh_T||, which holds for every seed; it leaves the picture where it is
-far above the curve, and the legend says where it ends. For a cell with a cell state there are
-also the norms for c_t: with its path through h_t, and (thin) with h_t held fixed. With a clip of
-dL/dh at every step the norms are those before clipping, and a line shows the threshold. A gradient
-that is exactly zero has no logarithm: there the curve has a gap, and a note says so. Thin vertical
-lines show where encoder and decoder meet, and where truncation cuts the gradient. Of a net with its
-own weights at every step, t is the layer; with stacked layers the norm is over all of them; with
-two directions it is the forward one's, and of several layers then the last one's.
+dotted line is the fitted growth rate. The dashed line is what theory predicts (docs/theory.md),
+from ||dL/dh_T|| on backwards: a constant rate, or for gated cells a curve that becomes one. The
+thin grey line is the textbook's bound (gamma sigma_max)^(T-t) ||dL/dh_T||, which holds for every
+seed; it leaves the picture where it is far above the curve, and the legend says where it ends. For
+a cell with a cell state there are also the norms for c_t: with its path through h_t, and (thin)
+with h_t held fixed. With a clip of dL/dh at every step the norms are those before clipping, and a
+line shows the threshold. A gradient that is exactly zero has no logarithm: there the curve has a
+gap, and a note says so. Thin vertical lines show where encoder and decoder meet, and where
+truncation cuts the gradient. Of a net with its own weights at every step, t is the layer; with
+stacked layers the norm is over all of them; with two directions it is the forward one's, and of
+several layers then the last one's.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 
 from gradlab.record import Record
 from gradlab.report import network, style
-from gradlab.report.figures import captions, decades, marks
+from gradlab.report.figures import captions, decades, marks, prediction
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import plain, power, signed, travelled
 
@@ -46,8 +48,8 @@ def draw(ax: Axes, record: Record) -> None:
         part: over_members(record["t"], record[f"log10_grad_norm_{part}"])
         for part in _parts(record)
     }
-    bound = textbook_bound(record)
-    decades.set_limits(ax, *_limits(record, curves, bound))
+    bound, theory = textbook_bound(record), prediction.curve(record)
+    decades.set_limits(ax, *_limits(record, curves, bound, theory))
     unit = network.unit(record)
     captions.steps(ax, 0, record.config["seq_len"], unit)
     for part, curve in curves.items():
@@ -62,8 +64,10 @@ def draw(ax: Axes, record: Record) -> None:
         factor = plain(record.summary["theory"]["textbook"]["bound_per_step"])
         end = f"{power(float(values[0]))} at t = {t[0]:.0f}"
         ax.plot(
-            t, values, label=f"textbook bound: factor {factor} per {unit}, {end}", **style.THEORY
+            t, values, label=f"textbook bound: factor {factor} per {unit}, {end}", **style.BOUND
         )
+    if theory is not None:
+        ax.plot(theory.t, theory.log10, label=theory.label, zorder=4.5, **style.THEORY)
     _threshold(ax, record)
     marks.steps(ax, record)
     captions.title(
@@ -134,14 +138,21 @@ def _parts(record: Record) -> list[str]:
 
 
 def _limits(
-    record: Record, curves: dict[str, Curve], bound: tuple[Array, Array] | None
+    record: Record,
+    curves: dict[str, Curve],
+    bound: tuple[Array, Array] | None,
+    theory: prediction.Line | None,
 ) -> tuple[float, float]:
-    """All that was measured, and some room for the bound to be seen leaving."""
+    """All that was measured, and some room for theory and the bound to be seen leaving."""
     shown = [curve.measured for curve in curves.values()]
     clip = record.config["clip"]
     if clip and clip["by"] == "step_norm" and (record["clip_scale"] < 1).any():
         shown.append(np.array([math.log10(clip["threshold"])]))
     low, high = decades.limits(shown)
+    if theory is not None:
+        room = ROOM * (high - low)
+        low = max(low - room, min(low, float(theory.log10.min())))
+        high = min(high + room, max(high, float(theory.log10.max())))
     if bound is not None:
         high = min(high + ROOM * (high - low), max(high, decades.limits([*shown, bound[1]])[1]))
     return low, high

@@ -5,7 +5,8 @@ factors by which dL/ds_T can be stretched or shrunk on its way to step t. Lines 
 seeds, for the first sequence of the batch: the largest value with markers and its spread, the
 others thinner, the smallest that was kept in a colour of its own. The dashed line falls by the
 largest Lyapunov exponent (a QR average over the whole run), where it was asked for: over short
-distances the two differ. An exact zero has no logarithm: there a line has a gap.
+distances the two differ. Otherwise it falls by what mean field predicts for that exponent. An
+exact zero has no logarithm: there a line has a gap.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from gradlab.record import Record
 from gradlab.report import network, style
+from gradlab.report.expected import expected
 from gradlab.report.figures import captions, decades
 from gradlab.report.figures.ensemble import Array, draw_curve, members, over_members
 from gradlab.report.words import plain, power, signed
@@ -79,13 +81,28 @@ def _width(record: Record) -> int:
 
 
 def _exponent(ax: Axes, record: Record, medians: Array) -> None:
-    """The slope of the largest Lyapunov exponent, from no change at t = T."""
+    """The slope of the largest Lyapunov exponent, from no change at t = T; not asked for, what
+    mean field predicts for it.
+    """
     largest = record.summary.get("lyapunov_max")
-    if largest is None or not len(medians):
+    if not len(medians):
+        return
+    if largest is None:
+        _predicted(ax, record)
         return
     ends = np.array([0, record.config["seq_len"]])
     label = f"largest Lyapunov exponent: {signed(largest)} nats per {network.unit(record)}"
     ax.plot(ends, (ends[1] - ends) * largest / math.log(10), label=label, **style.THEORY)
+
+
+def _predicted(ax: Axes, record: Record) -> None:
+    """Of vanilla cells alone: in gated ones the largest value is that of h and c together."""
+    if "mean_field" not in record.summary["theory"]:
+        return
+    found, ends = expected(record), np.array([0, record.config["seq_len"]])
+    if found is not None:
+        label = found.label(network.unit(record))
+        ax.plot(ends, found.log10(ends[1] - ends), label=label, **style.THEORY)
 
 
 def _notes(record: Record) -> list[str]:

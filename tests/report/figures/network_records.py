@@ -44,11 +44,12 @@ def older(source: Record) -> Record:
     keys = ("layers", "residual", "tied", "block", "bidirectional", "encoder_decoder", "truncate")
     told = ("memory_horizon", "truncation", "factor", "loss", "directions", "layers_rates")
     told += ("backward_layers_rates",)
+    theory = {k: v for k, v in source.summary["theory"].items() if k == "textbook"}
     return replace(
         source,
         arrays={k: v for k, v in source.arrays.items() if not k.startswith(ADDED)},
         config={k: v for k, v in source.config.items() if k not in keys},
-        summary={k: v for k, v in source.summary.items() if k not in told},
+        summary={k: v for k, v in source.summary.items() if k not in told} | {"theory": theory},
         names={k: v for k, v in source.names.items() if k not in ("paths", "weights")},
     )
 

@@ -138,10 +138,9 @@ def test_nothing_is_told_of_what_there_is_not() -> None:
     for case in CASES:
         source = older(record(case))
         assert words.findings(source) == []
-        assert [table.title.split(",")[0] for table in details(source)] == [
-            "Gradient norms by tensor"
-        ]
-    assert details(overflowed()) == []
+        titles = [table.title.split(",")[0] for table in details(source)]
+        assert [title for title in titles if title != "Theory"] == ["Gradient norms by tensor"]
+    assert [table.title.split(",")[0] for table in details(overflowed())] == ["Theory"]
 
 
 def test_the_experiment_names_the_network() -> None:
