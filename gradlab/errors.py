@@ -6,8 +6,9 @@ what to do. It is caught in one place, `gradlab.cli.main`, which prints the line
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 Key = tuple[str | int, ...]
 
@@ -45,3 +46,12 @@ class GradlabError(Exception):
 def at(key: Key, message: str) -> GradlabError:
     """A GradlabError about one key of the config."""
     return GradlabError(Problem(message, key))
+
+
+@contextmanager
+def about(*key: str | int) -> Iterator[None]:
+    """Errors raised inside are about this key of the config."""
+    try:
+        yield
+    except GradlabError as error:
+        raise GradlabError(*(replace(p, key=key) for p in error.problems)) from error

@@ -1,31 +1,26 @@
-"""From a config to what is to be computed: sizes settled, files read, and the identity of the
-result.
+"""From a config to what is to be computed: sizes settled, files read.
 
 What is computed is a `Spec` (gradlab.spec): numbers and arrays, no config.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells import FILE, find
+from gradlab.cells import find
 from gradlab.config import Config, settings, validated
-from gradlab.errors import GradlabError, at
+from gradlab.errors import GradlabError, about, at
+from gradlab.fitting import check, topology
 from gradlab.given import sequences, state
+from gradlab.identity import describe
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
 from gradlab.nonlinearity import Array
-from gradlab.spec import Cut, Spec, Start, Topology
+from gradlab.spec import Cut, Spec, Start
 from gradlab.weights import cell_tensors
 
 DEFAULT_HIDDEN_SIZE = 64
@@ -44,13 +39,13 @@ def settle(config: Config) -> tuple[Config, Spec]:
     config = _again(config) if config.init.file or sequences is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
-    _fits(config, H, I)
+    check(config, H, I)
     T, B = config.seq_len, config.batch_size
     every = config.record_every
     every = -(-(T + 1) // MOST_ROWS) if every == "auto" else every
     config = config.model_copy(update={"hidden_size": H, "input_size": I, "record_every": every})
     described, identity = describe(config)
-    shape = _topology(config)
+    shape = topology(config)
     n = shape.stride
     entries = _loss_steps(config.loss.at, T, n)
     cut = Cut(max(config.truncate.steps // n, 1), config.truncate.mode) if config.truncate else None
@@ -93,55 +88,11 @@ def settle(config: Config) -> tuple[Config, Spec]:
     return config, spec
 
 
-def describe(config: Config) -> tuple[dict[str, Any], str]:
-    """What determines the numbers of a settled config, as plain data, and its SHA-256.
-
-    Left out: the name, the figures, and `checkpoint`, which does not change a bit. Files are told
-    by their names and the digests of their contents, not by where they lie.
-    """
-    data = config.model_dump(mode="json", exclude={"name", "figures", "checkpoint"})
-    data["seeds"] = list(config.members)
-    for section, key in _FILE_KEYS:
-        path = data[section].get(key)
-        if path is not None and (section != "cell" or path.endswith(FILE)):
-            data[section][key] = Path(path).name
-            data[section]["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    anonymous = {
-        section: {
-            k: v
-            for k, v in value.items()
-            if "sha256" not in value or (section, k) not in _FILE_KEYS
-        }
-        if isinstance(value, dict)
-        else value
-        for section, value in data.items()
-    }
-    text = json.dumps(anonymous, sort_keys=True)
-    return data, hashlib.sha256(text.encode()).hexdigest()
-
-
-_FILE_KEYS = (
-    ("cell", "type"),  # of a user's own cell
-    ("init", "file"),
-    ("inputs", "path"),
-    ("initial_state", "path"),
-)
-
-
-@contextmanager
-def _about(*key: str | int) -> Iterator[None]:
-    """Errors raised inside are about this key of the config."""
-    try:
-        yield
-    except GradlabError as error:
-        raise GradlabError(*(replace(p, key=key) for p in error.problems)) from error
-
-
 def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
     cell, init = find(config.cell.type), config.init
     options = cell.Options(**config.cell.options())
     if init.file is not None:
-        with _about("init", "file"):
+        with about("init", "file"):
             tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell, options)
         for key, size in (("hidden_size", H), ("input_size", I)):
             if getattr(config, key) not in (None, size):
@@ -172,7 +123,7 @@ def _sequences(config: Config) -> tuple[Array | None, Config]:
     """Given inputs (T, I, B), and the config with their sizes where none were given."""
     if config.inputs.type != "file":
         return None, config
-    with _about("inputs", "path"):
+    with about("inputs", "path"):
         given = sequences(Path(config.inputs.options()["path"]))
     more = int(config.loss.type != "upstream" and config.loss.targets == "shifted")
     sizes = (len(given) - more, *given.shape[1:])  # the last input is only a target
@@ -196,7 +147,7 @@ def _inputs(config: Config, I: int, given: Array | None) -> Inputs:
 def _start(config: Config, H: int) -> Start:
     kind, options = config.initial_state.type, config.initial_state.options()
     if kind == "file":
-        with _about("initial_state", "path"):
+        with about("initial_state", "path"):
             parts = find(config.cell.type).STATE
             return Start(kind, given=state(Path(options["path"]), parts, config.batch_size, H))
     return Start(kind, options.get("std", 1.0))
@@ -223,18 +174,6 @@ def _again(config: Config) -> Config:
     raise GradlabError(*found)
 
 
-def _topology(config: Config) -> Topology:
-    phases = config.encoder_decoder
-    return Topology(
-        config.layers,
-        config.residual,
-        config.tied,
-        config.block,
-        config.bidirectional,
-        (phases.encoder, phases.decoder) if phases else (),
-    )
-
-
 def _splits(config: Config, entries: int) -> bool:
     """Whether the gradient is split by lag: of weights that lags share, and without a step clip."""
     possible = config.tied and not (config.clip and config.clip.by == "step_norm")
@@ -246,42 +185,3 @@ def _splits(config: Config, entries: int) -> bool:
             "lag_split: all needs weights that steps share, and no clip by step_norm; remove it",
         )
     return config.lag_split == "all"
-
-
-def _fits(config: Config, H: int, I: int) -> None:
-    """Raises GradlabError where the cell, the sizes and the network do not go together."""
-    cell, shape = find(config.cell.type), _topology(config)
-    options = cell.Options(**config.cell.options())
-    try:
-        cell.shapes(H, I, 0, options)
-        if shape.layers > 1:
-            cell.shapes(H, H, 0, options)
-    except GradlabError:  # an own cell says itself what is wrong
-        raise
-    except ValueError as error:
-        raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
-    if shape.layers > 1 and config.cell.type.endswith(FILE) and H != I:
-        raise at(("input_size",), "layers of an own cell need inputs as wide as hidden_size")
-    if shape.block and cell.max_slope(options) is None:
-        raise at(
-            ("block",),
-            "a residual block needs a cell that is one nonlinearity around a product: rnn, linear",
-        )
-    if config.init.file is not None and shape != Topology(residual=shape.residual):
-        raise at(("init", "file"), "holds one layer's weights; with this network they are drawn")
-    if shape.block and config.truncate and config.truncate.steps % shape.block:
-        why = f"truncate.steps is {config.truncate.steps}, which is no multiple of block"
-        raise at(("truncate", "steps"), f"{why}, {shape.block}")
-    sliding = config.truncate is not None and config.truncate.mode == "sliding"
-    if sliding and config.clip is not None and config.clip.by == "step_norm":
-        why = "sliding cannot be combined with a clip by step_norm; use mode: chunked"
-        raise at(("truncate", "mode"), f"truncate.mode {why}")
-    if config.loss.type != "upstream" and config.loss.targets == "shifted":
-        if config.loss.outputs not in (None, I):
-            why = f"loss.outputs is {config.loss.outputs}, but shifted targets are inputs: {I}"
-            raise at(("loss", "outputs"), f"{why}; remove it")
-        if config.loss.type == "cross_entropy" and config.inputs.type not in ("onehot", "file"):
-            why = "shifted targets of cross_entropy are classes, the next symbol"
-            raise at(("loss", "targets"), f"{why}; use inputs: onehot, or a file of such inputs")
-        if shape.stride > 1:
-            raise at(("loss", "targets"), "shifted targets need a target at every step: no block")

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "plan", "sweeps.points"),
+    ("spec", "fitting", "identity", "plan", "sweeps.points"),
     ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
     (
         "files",

@@ -1,0 +1,60 @@
+"""What of a config must fit together once all sizes are known."""
+
+from __future__ import annotations
+
+from gradlab.cells import FILE, find
+from gradlab.config import Config
+from gradlab.errors import GradlabError, at
+from gradlab.spec import Topology
+
+
+def topology(config: Config) -> Topology:
+    """How the cell is made a network."""
+    phases = config.encoder_decoder
+    return Topology(
+        config.layers,
+        config.residual,
+        config.tied,
+        config.block,
+        config.bidirectional,
+        (phases.encoder, phases.decoder) if phases else (),
+    )
+
+
+def check(config: Config, H: int, I: int) -> None:
+    """Raises GradlabError where the cell, the sizes and the network do not go together."""
+    cell, shape = find(config.cell.type), topology(config)
+    options = cell.Options(**config.cell.options())
+    try:
+        cell.shapes(H, I, 0, options)
+        if shape.layers > 1:
+            cell.shapes(H, H, 0, options)
+    except GradlabError:  # an own cell says itself what is wrong
+        raise
+    except ValueError as error:
+        raise at(("input_size",), f"{error}; for the cell {config.cell.type!r}") from error
+    if shape.layers > 1 and config.cell.type.endswith(FILE) and H != I:
+        raise at(("input_size",), "layers of an own cell need inputs as wide as hidden_size")
+    if shape.block and cell.max_slope(options) is None:
+        raise at(
+            ("block",),
+            "a residual block needs a cell that is one nonlinearity around a product: rnn, linear",
+        )
+    if config.init.file is not None and shape != Topology(residual=shape.residual):
+        raise at(("init", "file"), "holds one layer's weights; with this network they are drawn")
+    if shape.block and config.truncate and config.truncate.steps % shape.block:
+        why = f"truncate.steps is {config.truncate.steps}, which is no multiple of block"
+        raise at(("truncate", "steps"), f"{why}, {shape.block}")
+    sliding = config.truncate is not None and config.truncate.mode == "sliding"
+    if sliding and config.clip is not None and config.clip.by == "step_norm":
+        why = "sliding cannot be combined with a clip by step_norm; use mode: chunked"
+        raise at(("truncate", "mode"), f"truncate.mode {why}")
+    if config.loss.type != "upstream" and config.loss.targets == "shifted":
+        if config.loss.outputs not in (None, I):
+            why = f"loss.outputs is {config.loss.outputs}, but shifted targets are inputs: {I}"
+            raise at(("loss", "outputs"), f"{why}; remove it")
+        if config.loss.type == "cross_entropy" and config.inputs.type not in ("onehot", "file"):
+            why = "shifted targets of cross_entropy are classes, the next symbol"
+            raise at(("loss", "targets"), f"{why}; use inputs: onehot, or a file of such inputs")
+        if shape.stride > 1:
+            raise at(("loss", "targets"), "shifted targets need a target at every step: no block")
