@@ -40,8 +40,6 @@ def check(config: Config, H: int, I: int) -> None:
             ("block",),
             "a residual block needs a cell that is one nonlinearity around a product: rnn, linear",
         )
-    if config.init.file is not None and shape != Topology(residual=shape.residual):
-        raise at(("init", "file"), "holds one layer's weights; with this network they are drawn")
     if shape.block and config.truncate and config.truncate.steps % shape.block:
         why = f"truncate.steps is {config.truncate.steps}, which is no multiple of block"
         raise at(("truncate", "steps"), f"{why}, {shape.block}")

@@ -17,11 +17,11 @@ from gradlab.errors import GradlabError, about, at
 from gradlab.fitting import check, topology
 from gradlab.given import sequences, state
 from gradlab.identity import describe
-from gradlab.initial import Drawn, Loaded
+from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
 from gradlab.nonlinearity import Array
 from gradlab.spec import Cut, Spec, Start
-from gradlab.weights import cell_tensors
+from gradlab.trained import trained
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
@@ -33,8 +33,8 @@ def settle(config: Config) -> tuple[Config, Spec]:
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
+    init, config = trained(config) if config.init.file is not None else _drawn(config)
     cell = find(config.cell.type)
-    init, config = _init(config)
     sequences, config = _sequences(config)
     config = _again(config) if config.init.file or sequences is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
@@ -88,19 +88,10 @@ def settle(config: Config) -> tuple[Config, Spec]:
     return config, spec
 
 
-def _init(config: Config) -> tuple[Drawn | Loaded, Config]:
+def _drawn(config: Config) -> tuple[Drawn, Config]:
+    """What weights are drawn, and the config with how many bias vectors there are."""
     cell, init = find(config.cell.type), config.init
     options = cell.Options(**config.cell.options())
-    if init.file is not None:
-        with about("init", "file"):
-            tensors, H, I = cell_tensors(Path(init.file), init.prefix, cell, options)
-        for key, size in (("hidden_size", H), ("input_size", I)):
-            if getattr(config, key) not in (None, size):
-                raise at(
-                    (key,),
-                    f"{key} is {getattr(config, key)}, but the weights file has {size}; remove it",
-                )
-        return Loaded(tensors), config.model_copy(update={"hidden_size": H, "input_size": I})
     if init.forget_bias and cell.KEEPS is None:
         raise at(
             ("init", "forget_bias"),

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "fitting", "identity", "plan", "sweeps.points"),
+    ("spec", "fitting", "identity", "trained", "plan", "sweeps.points"),
     ("runner", "drawn", "ensemble", "recorded", "memory", "sweeps.work", "sweeps.forecast"),
     (
         "files",

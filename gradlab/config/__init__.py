@@ -9,6 +9,7 @@ the keys that may be swept.
 from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
 from gradlab.config.dump import dump, settings
+from gradlab.config.kinds import RECOGNISED, named
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config
 from gradlab.config.source import Source
@@ -17,6 +18,7 @@ from gradlab.config.sweep_dump import dump_sweep
 
 __all__ = [
     "MAX_POINTS",
+    "RECOGNISED",
     "Axis",
     "Config",
     "Loaded",
@@ -28,6 +30,7 @@ __all__ = [
     "from_mapping",
     "load",
     "load_sweep",
+    "named",
     "schema",
     "settings",
     "starter",

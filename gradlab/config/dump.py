@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from gradlab.config.kinds import is_file
+from gradlab.config.kinds import RECOGNISED, is_file
 from gradlab.config.models import Config
 from gradlab.config.scalars import CORE
 
@@ -45,6 +45,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     and `loss` have the keys of the one that holds.
     """
     data = config.model_dump(mode="json")
+    if config.cell is RECOGNISED:
+        del data["cell"]
     from_file = config.init.file is not None
     data["init"] = {
         key: value
@@ -54,8 +56,9 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}
     for section, key in (*PATHS, CELL[-1]):
-        if folder is not None and is_path((section, key), data[section].get(key)):
-            data[section][key] = relative(data[section][key], folder)
+        value = data.get(section, {}).get(key)
+        if folder is not None and is_path((section, key), value):
+            data[section][key] = relative(value, folder)
     return data
 
 
