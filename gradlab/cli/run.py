@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,17 +66,22 @@ def run(
     finished: list[Done] = []
     for loaded in every:
         place = Place(Folder(out if out is not None else results / loaded.name), force)
-        with bar(f"running {loaded.name}", shown=not quiet) as progress:
+        whole = when_interrupted(partial(_left, finished)) if finished else nullcontext()
+        with whole, bar(f"running {loaded.name}", shown=not quiet) as progress:
             done = perform(loaded, place, sys.argv, say, not no_figures, progress)
         finished.append(done)
-        told = f"interrupted; the result is in {place.folder.path}"
-        with when_interrupted(partial(str, told)):
+        with when_interrupted(partial(_left, finished)):
             if not json:
                 _print(done, quiet)
             elif len(finished) == len(every):
                 _print_json(finished, several=weights is not None)
             if verbose:
                 _print_times(done)
+
+
+def _left(finished: list[Done]) -> str:
+    folders = ", ".join(str(done.folder.path) for done in finished)
+    return f"interrupted; the result is in {folders}"
 
 
 def _wanted(

@@ -25,6 +25,7 @@ def configs(
     say is told of layers that cannot be run. Raises GradlabError where there is none that can.
     """
     from gradlab.config import from_mapping
+    from gradlab.job import settled
     from gradlab.trained import chosen
     from gradlab.weights import recurrent
 
@@ -41,10 +42,13 @@ def configs(
     ):
         raise GradlabError("name= is for one layer; choose it with --prefix")
     path = os.path.abspath(file)
-    return [
+    every = [
         from_mapping({"name": name, "init": {"file": path, "prefix": layer.prefix}}, overrides)
         for name, layer in zip(names, layers, strict=True)
     ]
+    for loaded in every:  # what is wrong with any is told before the first is run
+        settled(loaded)
+    return every
 
 
 def _names(
