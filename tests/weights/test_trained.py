@@ -9,17 +9,22 @@ Claims:
 - what the config gives and the file contradicts is an error that names both; what the file does
   not tell (activation, coupled gates) is taken from the config;
 - cells without recurrent weights, and a user's own, are found by the names that they have;
-- networks of which a file has not the weights are refused; without cell and file there is nothing.
+- networks of which a file has not the weights are refused; without cell and file there is nothing;
+- any cell with any file is a plan, or a line that says why not.
 """
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gradlab.cells import CELLS
 from gradlab.config import Config, dump, from_mapping, load
 from gradlab.drawn import Drawing, Member
 from gradlab.errors import GradlabError
@@ -226,3 +231,35 @@ def test_a_file_without_layers_tells_what_it_holds(tmp_path: Path) -> None:
 def test_a_cell_is_needed_without_a_file(config: dict[str, Any]) -> None:
     with pytest.raises(GradlabError, match="cell is missing; give one of linear, "):
         from_mapping(config)
+
+
+SHAPES = st.sampled_from(
+    [(), (0,), (3,), (12,), (0, 0), (0, 3), (3, 0), (3, 3), (6, 3), (12, 3), (12, 3, 1)]
+)
+ARRAYS = st.builds(np.ones, SHAPES, st.sampled_from(["f8", "f2", "i8", "?", "c16", "<U1"]))
+PLAIN = st.sampled_from(["weight_ih", "weight_hh", "bias_ih", "peephole_i", "weight_hh_l1", "../x"])
+
+
+# every kind of cell with every kind of file a few times
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([None, *CELLS]),
+    st.sampled_from([*NETWORKS[:4], None]),
+    st.dictionaries(PLAIN, ARRAYS, max_size=3),
+)
+def test_any_file_is_a_plan_or_a_line_that_says_why(
+    cell: str | None, made: Made | None, others: Arrays
+) -> None:
+    arrays = (made.arrays() if made else {}) | others
+    config = {"cell": cell} if cell else {}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            plan, spec = settled(Path(folder) / "w.npz", arrays, **config)
+        except GradlabError as error:
+            problems = error.problems
+        else:
+            problems = ()
+            assert (plan.hidden_size, plan.input_size) == (spec.H, spec.I)
+            assert cell in (None, plan.cell.type)
+            assert weights(spec)
+    assert all("\n" not in p.message and p.key for p in problems)
