@@ -10,9 +10,7 @@ from typing import Any
 from gradlab import store
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
-from gradlab.errors import GradlabError
-from gradlab.job import Place, perform
-from gradlab.plan import settle
+from gradlab.job import Place, perform, settled
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
 from gradlab.runner import run as compute
@@ -40,11 +38,7 @@ def run(
     if out is not None:
         place = Place(store.Folder(Path(out)), force)
         return Shown.of(perform(loaded, place, sys.argv, lambda line: None).record)
-    try:
-        _, spec = settle(loaded.config)
-    except GradlabError as error:
-        raise error.located(loaded.source.locate) from error
-    return Shown.of(compute(spec))
+    return Shown.of(compute(settled(loaded)[1]))
 
 
 def sweep(

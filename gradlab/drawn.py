@@ -16,7 +16,7 @@ import numpy as np
 from gradlab.draws import Streams
 from gradlab.engine.schedule import Schedule, Scheduled, Shared
 from gradlab.errors import GradlabError
-from gradlab.initial import member
+from gradlab.initial import Loaded, member
 from gradlab.inputs import Inputs
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec, Start
@@ -68,11 +68,12 @@ class Drawing:
         for index in range(sets):
             one: Tensors = {}
             for k, (end, I) in enumerate(parts):
+                init = spec.init
+                if isinstance(init, Loaded):
+                    init = init.part(end, direction)
                 copy = (direction * sets + index) * len(parts) + k
                 with np.errstate(over="ignore"):
-                    own = member(
-                        cell, options, spec.init, spec.H, I, spec.weight_scale, streams, copy
-                    )
+                    own = member(cell, options, init, spec.H, I, spec.weight_scale, streams, copy)
                 one |= {
                     name + end: within_range(a, spec.dtype, CAUSES.get(name, "init"))
                     for name, a in own.items()

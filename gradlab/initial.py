@@ -10,7 +10,7 @@ is the same whichever other gates have one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -99,9 +99,17 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Weights from a file: tensor name -> array, the same for every member."""
+    """Weights from a file, the same for every member: the network's names of tensors -> arrays.
+    `reverse` is the second direction's.
+    """
 
     tensors: dict[str, Array]
+    reverse: dict[str, Array] = field(default_factory=dict)
+
+    def part(self, end: str, direction: int) -> Loaded:
+        """One part of the network, whose names end so, under the names of its cell."""
+        own = self.reverse if direction else self.tensors
+        return Loaded({name.removesuffix(end): a for name, a in own.items() if name.endswith(end)})
 
 
 def member(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gradlab import __version__
-from gradlab.config import Loaded, dump
+from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
@@ -40,6 +40,17 @@ class Place:
     force: bool = False
 
 
+def settled(loaded: Loaded) -> tuple[Config, Spec]:
+    """The config with every size filled in, and what is to be computed.
+
+    Raises GradlabError with the places in the config.
+    """
+    try:
+        return settle(loaded.config)
+    except GradlabError as error:
+        raise error.located(loaded.source.locate) from error
+
+
 def perform(
     loaded: Loaded,
     place: Place,
@@ -54,10 +65,7 @@ def perform(
     the config where it is about the config.
     """
     started = datetime.now(UTC)
-    try:
-        config, spec = settle(loaded.config)
-    except GradlabError as error:
-        raise error.located(loaded.source.locate) from error
+    config, spec = settled(loaded)
     there = _there(place, spec, say)
     if there is not None:
         place.folder.summary.touch()

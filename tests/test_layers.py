@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "sources", "plan", "sweeps.points"),
+    ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "setting", "predicted"),
         *("sweeps.work", "sweeps.forecast"),

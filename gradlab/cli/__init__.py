@@ -16,6 +16,7 @@ from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
 from gradlab.cli.guard import guarded
+from gradlab.cli.inspect import inspect
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
 from gradlab.cli.new import new
@@ -30,6 +31,8 @@ HELP = """Does a recurrent cell carry a gradient? How far? Why?
 \b
 gradlab run configs/rnn_exploding.yaml                    one experiment
 gradlab run configs/rnn_exploding.yaml weight_scale=0.5   with another value
+gradlab run --weights model.safetensors                   trained layers, no config
+gradlab inspect model.safetensors                         which layers there are
 gradlab show results/rnn_exploding                        read it again
 gradlab new lstm > my.yaml                                a config to begin
 
@@ -48,6 +51,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "sweep": sweep,
+    "inspect": inspect,
     "show": show,
     "ls": ls,
     "export": export,

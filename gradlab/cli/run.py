@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, Config, NoFigures, Out, Quiet, Results, force_option
+from gradlab.cli.options import RESULTS, NoFigures, Out, Quiet, Results, force_option
 from gradlab.cli.progress import bar, notes, teller
+from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
+    from gradlab.config import Loaded
     from gradlab.job import Done
 
 
 def run(
-    config: Config,
+    config: Annotated[
+        str | None, typer.Argument(help="YAML file; - reads standard input.", show_default=False)
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...", help="Values instead of the file's: weight_scale=0.5."
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="MODEL_FILE", help="Run the layers of a weights file: no config."
+        ),
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="Of --weights: only the layer of that prefix.")
+    ] = None,
     out: Out = None,
     results: Results = RESULTS,
     force: Annotated[bool, force_option("Run although the result is there.")] = False,
     no_figures: NoFigures = False,
     json: Annotated[
-        bool, typer.Option("--json", help="The summary as one JSON document on stdout.")
+        bool,
+        typer.Option(
+            "--json", help="The summary as one JSON document on stdout; of --weights a list."
+        ),
     ] = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -36,25 +56,60 @@ def run(
     ] = False,
 ) -> None:
     """Run one experiment: tables in the terminal, all numbers and figures in a folder."""
-    from gradlab.config import load
     from gradlab.job import Place, perform
     from gradlab.store import Folder
 
-    loaded = load(config, overrides or [])
-    folder = Folder(out if out is not None else results / loaded.name)
-    with notes(verbose), bar(f"running {loaded.name}", shown=not quiet) as progress:
-        place = Place(folder, force)
-        done = perform(loaded, place, sys.argv, teller(quiet), not no_figures, progress)
-    with when_interrupted(lambda: f"interrupted; the result is in {folder.path}"):
-        _print(done, json, quiet)
-        if verbose:
-            _print_times(done)
+    say = teller(quiet)
+    every = _wanted(config, overrides or [], weights, prefix, say)
+    if out is not None and len(every) > 1:
+        raise GradlabError(f"--out is one folder, for {len(every)} layers; choose with --prefix")
+    finished: list[Done] = []
+    for loaded in every:
+        place = Place(Folder(out if out is not None else results / loaded.name), force)
+        whole = when_interrupted(partial(_left, finished)) if finished else nullcontext()
+        with whole, notes(verbose), bar(f"running {loaded.name}", shown=not quiet) as progress:
+            done = perform(loaded, place, sys.argv, say, not no_figures, progress)
+        finished.append(done)
+        with when_interrupted(partial(_left, finished)):
+            if not json:
+                _print(done, quiet)
+            elif len(finished) == len(every):
+                _print_json(finished, several=weights is not None)
+            if verbose:
+                _print_times(done)
 
 
-def _print(done: Done, json: bool, quiet: bool) -> None:
-    if json:
-        _print_json(done)
-    elif quiet:
+def _left(finished: list[Done]) -> str:
+    folders = ", ".join(str(done.folder.path) for done in finished)
+    return f"interrupted; the result is in {folders}"
+
+
+def _wanted(
+    config: str | None,
+    overrides: list[str],
+    weights: Path | None,
+    prefix: str | None,
+    say: Callable[[str], None],
+) -> list[Loaded]:
+    """What is to be run: the config, or the layers of a weights file."""
+    from gradlab.cli.run_weights import configs
+    from gradlab.config import load
+
+    if weights is None:
+        if prefix is not None:
+            raise GradlabError("--prefix is for --weights; in a config it is init.prefix")
+        if config is None:
+            raise GradlabError("give a config, or --weights MODEL_FILE")
+        return [load(config, overrides)]
+    if config is not None and "=" not in config:
+        raise GradlabError(
+            f"{config!r} and --weights: give one; a config has its weights as init: {{file: ...}}"
+        )
+    return configs(weights, prefix, [*([config] if config else []), *overrides], say)
+
+
+def _print(done: Done, quiet: bool) -> None:
+    if quiet:
         typer.echo(str(done.folder.path))
     else:
         _print_tables(done)
@@ -68,12 +123,15 @@ def _print_tables(done: Done) -> None:
         typer.echo(str(path))
 
 
-def _print_json(done: Done) -> None:
+def _print_json(finished: list[Done], several: bool) -> None:
     import json
 
-    paths = {"folder": str(done.folder.path), "figures": [str(path) for path in done.figures]}
-    text = json.loads(done.folder.summary.read_text(encoding="utf-8"))
-    typer.echo(json.dumps(text | paths | {"computed": done.computed}, indent=2))
+    found = []
+    for done in finished:
+        paths = {"folder": str(done.folder.path), "figures": [str(path) for path in done.figures]}
+        text = json.loads(done.folder.summary.read_text(encoding="utf-8"))
+        found.append(text | paths | {"computed": done.computed})
+    typer.echo(json.dumps(found if several else found[0], indent=2))
 
 
 def _print_times(done: Done) -> None:

@@ -9,6 +9,7 @@ the keys that may be swept.
 from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
 from gradlab.config.dump import PATHS, dump, holder, settings
+from gradlab.config.kinds import RECOGNISED, named
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config
 from gradlab.config.source import Source
@@ -18,6 +19,7 @@ from gradlab.config.sweep_dump import dump_sweep
 __all__ = [
     "MAX_POINTS",
     "PATHS",
+    "RECOGNISED",
     "Axis",
     "Config",
     "Loaded",
@@ -30,6 +32,7 @@ __all__ = [
     "holder",
     "load",
     "load_sweep",
+    "named",
     "schema",
     "settings",
     "starter",

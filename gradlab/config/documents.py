@@ -32,7 +32,10 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a config, short forms and the sweep section included."""
     config = Config.model_json_schema(mode="validation")
     properties = {**config["properties"], SWEEP: axis_syntax.schema()}
-    return {"$schema": DIALECT, **config, "properties": properties, "title": "gradlab config"}
+    own = {"$schema": DIALECT, **config, "properties": properties, "title": "gradlab config"}
+    from_file = {"properties": {"init": {"type": "object", "required": ["file"]}}}
+    del own["required"]  # the cell alone, which a weights file has too
+    return own | {"anyOf": [{"required": ["cell"]}, {"required": ["init"], **from_file}]}
 
 
 def starter(cell: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from gradlab.config.kinds import is_file
+from gradlab.config.kinds import RECOGNISED, is_file
 from gradlab.config.models import Config
 from gradlab.config.scalars import CORE
 
@@ -51,6 +51,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     and `loss` have the keys of the one that holds.
     """
     data = config.model_dump(mode="json")
+    if config.cell is RECOGNISED:
+        del data["cell"]
     from_file = config.init.file is not None
     data["init"] = {
         key: value

@@ -145,6 +145,7 @@ class OwnCell(Kind):
     ]
 
 
+RECOGNISED = Kind(type="")  # where the config names no cell: that of the weights file
 OWN = "FILE.py"  # stands for the kind in messages; what is given is a path
 CELL_KINDS: dict[str, type[Kind]] = {name: cell_kind(name, CELLS[name].Options) for name in CELLS}
 INPUT_KINDS: dict[str, type[Kind]] = {
@@ -156,6 +157,11 @@ INPUT_KINDS: dict[str, type[Kind]] = {
     "text": Written,
 }
 STATE_KINDS: dict[str, type[Kind]] = {"zeros": Zeros, "normal": Normal, "file": FromFile}
+
+
+def named(cell: str, options: Mapping[str, Any]) -> Kind:
+    """One of our cells with its options."""
+    return CELL_KINDS[cell].model_validate({"type": cell, **options})
 
 
 def is_file(cell: object) -> bool:

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from gradlab.config.fields import (
     SEEDS,
@@ -20,7 +26,7 @@ from gradlab.config.fields import (
     refused,
     size_or,
 )
-from gradlab.config.kinds import Kind, Normal, Zeros
+from gradlab.config.kinds import RECOGNISED, Kind, Normal, Zeros
 from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Section, Spectrum, Truncate
 from gradlab.config.shorthand import ChosenKind, short
 
@@ -37,7 +43,8 @@ class Config(Section):
         Field(description="Kind of cell, or {type: KIND, ...the cell's own options}."),
     ]
     layers: Annotated[
-        Size, Field(description="How many layers of the cell lie on top of each other.")
+        Size,
+        Field(description="How many layers of the cell lie on top of each other."),
     ] = 1
     tied: Annotated[
         Flag,
@@ -156,6 +163,18 @@ class Config(Section):
         steps = list(phases.values()) if isinstance(phases, dict) else []
         known = len(steps) == 2 and all(type(n) in (int, float) for n in steps)
         return {**data, "seq_len": sum(steps)} if known else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cell_may_be_in_a_file(cls, data: Any) -> Any:
+        init = data.get("init") if isinstance(data, dict) else None
+        file = init.get("file") if isinstance(init, dict) else None
+        return data if file is None or "cell" in data else {**data, "cell": RECOGNISED}
+
+    @field_validator("cell", mode="wrap")
+    @classmethod
+    def _cell_of_a_file(cls, cell: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        return cell if cell is RECOGNISED else check(cell)
 
     # A value that did not pass is absent from info.data: then its own problem is enough.
 

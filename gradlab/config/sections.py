@@ -51,7 +51,9 @@ class Init(Section):
     ] = None
     file: Annotated[
         File | None,
-        Field(description="Weights to load: safetensors, npz, or a PyTorch state dict."),
+        Field(
+            description="Weights to load; cell, sizes, layers and directions come from the file."
+        ),
     ] = None
     prefix: Annotated[
         Text, Field(description="What the tensors' names in the file begin with.")

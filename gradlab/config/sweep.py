@@ -17,7 +17,7 @@ from gradlab.config.models import Config
 from gradlab.config.overrides import put
 from gradlab.config.source import Place, Source, read
 from gradlab.config.sweep_section import SWEEP, Found, faults_outside, find, top_of
-from gradlab.config.swept import Group, groups, path, section
+from gradlab.config.swept import Group, groups, path, section, with_cell
 from gradlab.errors import GradlabError, Key, Problem
 
 MAX_POINTS = 1_000_000
@@ -140,7 +140,9 @@ class Sweep:
     def _faults(self, at: Positions, group: Group) -> list[Problem]:
         found = self._validated(at)
         problems = () if isinstance(found, Config) else found
-        return [p for p in problems if section(top_of(p)) in group.sections]
+        swept = dict.fromkeys(map(section, self.keys))
+        sections = with_cell(group.sections, {**self.base, **swept})
+        return [p for p in problems if section(top_of(p)) in sections]
 
     def _validated(self, at: Positions) -> Config | tuple[Problem, ...]:
         data, values = dict(self.base), self._flat(at)

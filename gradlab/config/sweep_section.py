@@ -14,7 +14,7 @@ from gradlab.config.axis_syntax import from_section, from_text, keys_of, single
 from gradlab.config.overrides import apply, place_of
 from gradlab.config.problems import shown
 from gradlab.config.source import Place, Source
-from gradlab.config.swept import NOT_SWEPT, flaw_of, long_form, section
+from gradlab.config.swept import NOT_SWEPT, flaw_of, long_form, section, with_cell
 from gradlab.errors import GradlabError, Problem
 
 SWEEP = "sweep"
@@ -173,7 +173,7 @@ def _sections(name: str) -> set[str]:
 
 def faults_outside(found: Found, problems: Iterable[Problem]) -> list[Problem]:
     """Those of the config's problems that have nothing to do with what is swept."""
-    sections = found.sections
+    sections = with_cell(found.sections, found.source.data)
     return [p for p in problems if section(top_of(p)) not in sections]
 
 

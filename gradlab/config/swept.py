@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from gradlab.config.kinds import KINDS
@@ -26,6 +26,8 @@ NOT_SWEPT = {
 # validator that is not one of these.
 NETWORK = ("layers", "tied", "residual", "block", "bidirectional", "encoder_decoder", "truncate")
 TOGETHER = {"seq_len": "loss", "batch_size": "spectrum"} | dict.fromkeys(NETWORK, "loss")
+
+# And where no cell is given, init must have a file: see `with_cell`.
 
 # Numbers that no rule compares with another key: within their section it matters that they are
 # given (init.bias beside init.file), but not which value they have. What is not named here is
@@ -71,6 +73,11 @@ def section(key: str | int) -> str:
     """The part of the config that a dotted key is checked with."""
     top = str(key).partition(".")[0]
     return TOGETHER.get(top, top)
+
+
+def with_cell(sections: Set[str], data: Mapping[str, object]) -> Set[str]:
+    """The sections whose problems are due to these: a cell may only be missing because of init."""
+    return sections | {"cell"} if "init" in sections and "cell" not in data else sections
 
 
 def _group(sections: Iterable[str], members: set[int], axes: Sequence[tuple[str, ...]]) -> Group:

@@ -15,6 +15,7 @@ from gradlab.cells.interface import Cell
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
 from gradlab.weights import npz, tensorfile
+from gradlab.weights.recognise import Recognised, recognised
 
 FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
     ".safetensors": tensorfile.read,
@@ -30,6 +31,11 @@ def read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise GradlabError(f"there is no file {str(path)!r}")
     return reader(path)
+
+
+def recurrent(path: Path) -> Recognised:
+    """The recurrent layers of a file. Raises GradlabError for a missing, foreign or broken file."""
+    return recognised(read(path))
 
 
 def cell_tensors(
@@ -66,7 +72,6 @@ def _checked(
         )
     rows, I = found["weight_ih"].shape
     H = found["weight_hh"].shape[1] if "weight_hh" in found else max(rows // len(cell.PACKED), 1)
-    biases = sum(name.startswith("bias") for name in found)
     try:
         shapes = cell.shapes(H, I, 2, options)
     except ValueError as error:
@@ -77,8 +82,6 @@ def _checked(
                 f"{path.name}: {prefix}{name} has shape {found[name].shape}; "
                 f"this cell with hidden size {H} and input size {I} wants {shape}"
             )
-    if biases == 1 and "bias_hh" in found:
-        found["bias_ih"] = found.pop("bias_hh")
     for name, array in found.items():
         if not np.issubdtype(array.dtype, np.floating):
             raise GradlabError(f"{path.name}: {prefix}{name} is {array.dtype}, not floating point")

@@ -18,7 +18,7 @@ class RecurrentLayer:
     tensors: gradlab's names (PyTorch's), `weight_hh_l0`, `weight_ih_l0`, `bias_ih_l0`,
     `bias_hh_l0`, `_l1` for the second layer and so on, `_reverse` behind them for the second
     direction; gates packed in the cell's order (`PACKED`). A bias that the file does not have is
-    left out.
+    left out. An empty note says that the file tells everything.
     """
 
     cell: str  # a kind in CELLS

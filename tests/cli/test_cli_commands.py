@@ -410,5 +410,5 @@ def test_a_prefix_that_does_not_fit_names_what_there_is(folder: Path) -> None:
     file = ROOT / "configs" / "data" / "silero_vad_lstm.safetensors"
     text = f"cell: lstm\ninit: {{file: {file}, prefix: nosuch.}}\n"
     (folder / "c.yaml").write_text(text, encoding="utf-8")
-    refused(command("run", "c.yaml"), "c.yaml:2", "nosuch.weight_hh", "lstm_cell.", "prefix")
+    refused(command("run", "c.yaml"), "c.yaml:2", "prefix 'nosuch.'", "'lstm_cell.' (lstm, H=128)")
     assert not (folder / "results").exists()

@@ -32,13 +32,17 @@ def forms(key: str) -> list[dict[str, Any]]:
 
 
 def test_the_schema_is_json_with_every_key_described() -> None:
-    """Dialect, title, all keys with descriptions, `cell` alone required, nothing else allowed."""
+    """Dialect, title, all keys with descriptions, `cell` or a weights file required, nothing else
+    allowed.
+    """
     document = json.loads(json.dumps(schema(), allow_nan=False))
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert document["title"] == "gradlab config"
     assert list(document["properties"]) == [*Config.model_fields, "sweep"]
     assert all(entry["description"] for entry in document["properties"].values())
-    assert document["required"] == ["cell"]
+    given = [(form["required"], form.get("properties")) for form in document["anyOf"]]
+    file = {"init": {"type": "object", "required": ["file"]}}
+    assert given == [(["cell"], None), (["init"], file)] and "required" not in document
     assert document["additionalProperties"] is False
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -355,8 +356,9 @@ def test_the_rules_across_keys_are_those_that_the_check_knows() -> None:
         "_whole_blocks",
         "_one_chain",
         "_one_way_back",
+        "_cell_of_a_file",
     }
-    assert set(rules.model_validators) == {"_phases_set_the_length"}
+    assert set(rules.model_validators) == {"_phases_set_the_length", "_cell_may_be_in_a_file"}
 
 
 VALUES: dict[str, list[Any]] = {
@@ -409,12 +411,13 @@ def test_the_check_finds_what_trying_every_point_finds(data: st.DataObject) -> N
         lists[", ".join(keys[:2])] = [list(row) for row in rows]
     optional = {key: st.sampled_from(values) for key, values in BASES.items()}
     base = data.draw(st.fixed_dictionaries({}, optional=optional))
+    cell = {"cell": "rnn"} if data.draw(st.integers(0, 3)) else {}
     try:
-        found = sweep_from_mapping({"cell": "rnn", **base, "sweep": lists})
+        found = sweep_from_mapping({**cell, **base, "sweep": lists})
     except GradlabError as error:
         message = str(error)
         assume("same key" not in message)
-        assert "bais" in message or "clip.threshold is missing" in message
+        assert re.search("bais|clip.threshold is missing|cell is missing", message)
         return
     invalid = 0
     for i in range(found.size):
