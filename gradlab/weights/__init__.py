@@ -14,11 +14,20 @@ import numpy as np
 from gradlab.cells.interface import Cell
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
-from gradlab.weights import npz, tensorfile
+from gradlab.weights import bounds, kerasfile, npz, onnxfile, recognise, tensorfile, torchfile
+from gradlab.weights.layer import RecurrentLayer
 
+# formats that hold arrays by name, and formats that hold layers
 FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
     ".safetensors": tensorfile.read,
     ".npz": npz.read,
+    ".pt": torchfile.read,
+    ".pth": torchfile.read,
+}
+LAYERED: dict[str, Callable[[Path], list[RecurrentLayer]]] = {
+    ".onnx": onnxfile.layers,
+    ".keras": kerasfile.layers,
+    ".h5": kerasfile.layers,
 }
 
 
@@ -27,9 +36,23 @@ def read(path: Path) -> dict[str, Array]:
     reader = FORMATS.get(path.suffix)
     if reader is None:
         raise GradlabError(f"cannot read {path.name!r}: known formats are {', '.join(FORMATS)}")
-    if not path.is_file():
-        raise GradlabError(f"there is no file {str(path)!r}")
-    return reader(path)
+    found = reader(path)
+    bounds.once(path.name, found)
+    return found
+
+
+def layers(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers of a file of any format.
+
+    Raises GradlabError for a missing, foreign or broken file, and for a layer that no cell here is.
+    """
+    reader = LAYERED.get(path.suffix)
+    if reader is not None:
+        return reader(path)
+    if path.suffix not in FORMATS:
+        known = ", ".join([*FORMATS, *LAYERED])
+        raise GradlabError(f"cannot read {path.name!r}: known formats are {known}")
+    return recognise.layers_of(read(path))
 
 
 def cell_tensors(
