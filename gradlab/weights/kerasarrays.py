@@ -19,7 +19,7 @@ DATASET = re.compile(
     r"(?:(?P<owner>.*)/)?(?:vars/(?P<number>[012])|(?P<name>kernel|recurrent_kernel|bias)(?::0)?)"
 )
 OF_LAYER = re.compile(
-    r"(?P<place>.*)/(?:(?P<direction>forward|backward)_[^/]+(?:/[^/]+)?"
+    r"(?P<place>.*)/(?:(?P<direction>forward|backward)_(?:layer|[^/]+/[^/]*cell[^/]*)"
     r"|(?:cell/cells|stacked_rnn_cells)/[^/]+)"
 )
 NAMES = ("kernel", "recurrent_kernel", "bias")

@@ -42,11 +42,6 @@ def settings(config: Any, what: str) -> dict[str, Setting]:
     return dict(_of_model(config, "", what, 0))
 
 
-def by_name(config: Any, what: str) -> dict[str, Setting]:
-    """The same by the layers' names, as HDF5 files of Keras 2 have them."""
-    return {found.name: found for found in settings(config, what).values()}
-
-
 def _of_model(node: Any, path: str, what: str, depth: int) -> Iterator[tuple[str, Setting]]:
     own = _part(node, "config")
     listed = own.get("layers")

@@ -188,9 +188,14 @@ def _joined(parts: list[Part]) -> Iterator[RecurrentLayer]:
             == (own[0].cell, own[0].hidden_size, own[0].options, own[0].tensors.keys())
             for one in own
         )
-        if [part.direction for part in together] == ["forward", "backward"] and alike:
+        directions = [part.direction for part in together]
+        if directions == ["forward", "backward"] and alike:
             yield _both(*own)
-        elif alike and all(one.input_size == one.hidden_size for one in own[1:]):
+        elif (
+            alike
+            and not any(directions)
+            and all(one.input_size == one.hidden_size for one in own[1:])
+        ):
             yield _stack(own)
         else:
             yield from own
