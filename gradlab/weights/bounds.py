@@ -6,6 +6,7 @@ compress: a file that claims far more than it holds is damaged, or made to fill 
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +36,7 @@ def file_size(path: Path) -> int:
 
 def unreadable(path: Path, error: OSError) -> GradlabError:
     """The error for a file that the operating system does not give."""
-    reason = error.strerror or str(error)
+    reason = os.strerror(error.errno) if error.errno else str(error)
     return GradlabError(f"cannot read {str(path)!r}: {reason}; check the path and its permissions")
 
 

@@ -20,7 +20,7 @@ DATASET = re.compile(
 )
 OF_LAYER = re.compile(
     r"(?P<place>.*)/(?:(?P<direction>forward|backward)_(?:layer|[^/]+/[^/]*cell[^/]*)"
-    r"|(?:cell/cells|stacked_rnn_cells)/[^/]+)"
+    r"|(?:cell/cells|stacked_rnn_cells(?:_[0-9]+)?)/[^/]+)"
 )
 NAMES = ("kernel", "recurrent_kernel", "bias")
 

@@ -38,8 +38,7 @@ def read(path: Path) -> dict[str, Array]:
         OSError,
         ValueError,
         EOFError,
-        RuntimeError,  # an encrypted member
-        NotImplementedError,  # a compression that Python does not have
+        RuntimeError,  # an encrypted member, a compression that Python does not have
     ) as error:
         raise GradlabError(
             f"{path.name} is not a readable npz file: {_line(error)}; save it with numpy.savez"

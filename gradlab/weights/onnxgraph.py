@@ -27,6 +27,7 @@ KINDS = {
     16: (raw.BFLOAT16, "int32_data"),
 }
 EXTERNAL = 1  # TensorProto.DataLocation
+MOST = 100_000  # nodes of a graph: an empty one takes two bytes of a file, and a hundred in memory
 DEEPEST = 32  # nodes between a weight and its initialiser
 
 
@@ -97,6 +98,11 @@ class Graph:
     """A graph and the one around it, whose names it sees."""
 
     def __init__(self, proto: Any, source: Source, outer: Graph | None = None) -> None:
+        if max(len(proto.node), len(proto.initializer)) > MOST:
+            raise GradlabError(
+                f"{source.path.name} has {len(proto.node)} nodes and {len(proto.initializer)} "
+                f"initialisers; at most {MOST} are read: export the recurrent part alone"
+            )
         self.nodes, self.source, self.outer = list(proto.node), source, outer
         self.initializers = {tensor.name: tensor for tensor in proto.initializer}
         self.producers = {name: node for node in self.nodes for name in node.output if name}
