@@ -6,6 +6,9 @@ Per direction W (G H, I), R (G H, H), B (2 G H) = [Wb, Rb], P (3 H), gates in th
     GRU    n = tanh(U_n x + b_in + r (W_n h + b_hn))      linear_before_reset = 1: `gru`
            n = tanh(U_n x + b_in + W_n (r h) + b_hn)      linear_before_reset = 0: `gru_2014`
     LSTM   i, f see c_{t-1} through P, o sees c_t         with P: `lstm_peephole`
+
+Numbers are bounded by the file's size before they are read. What protobuf itself makes of a file is
+not: one of nothing but empty messages takes some 75 times its size in memory, then it is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from gradlab.nonlinearity import Array
 from gradlab.weights import bounds
 from gradlab.weights.layer import RecurrentLayer
 from gradlab.weights.onnxchain import Node, joined
-from gradlab.weights.onnxgraph import Graph, Source, ints
+from gradlab.weights.onnxgraph import Graph, Source, ints, text
 from gradlab.weights.packing import ORDERS, PEEPHOLES, packed
 
 USUAL = {
@@ -57,7 +60,7 @@ def layers(path: Path) -> list[RecurrentLayer]:
             else "where PyTorch wrote it, torch.onnx.export(..., dynamo=False) keeps them whole"
         )
         raise GradlabError(f"{path.name} has no RNN, LSTM or GRU nodes; {advice}")
-    prefixes = _prefixes([node for _, node in nodes])
+    prefixes = _prefixes([node for _, node in nodes], path.name)
     return joined([_node(g, n, p) for (g, n), p in zip(nodes, prefixes, strict=True)])
 
 
@@ -80,26 +83,24 @@ def _model(path: Path) -> Any:
     return model
 
 
-def _prefixes(nodes: list[Any]) -> list[str]:
+def _prefixes(nodes: list[Any], file: str) -> list[str]:
     """A name for each node: its own, or its first output's; with a number where it comes again."""
     found: dict[str, None] = {}
     for node in nodes:
-        name = node.name or next((output for output in node.output if output), node.op_type)
+        name = text(node.name or next((each for each in node.output if each), node.op_type))
         k, prefix = 1, name
         while prefix in found:
             k += 1
             prefix = f"{name}#{k}"
         found[prefix] = None
-    bounds.once("the model", found)
+    bounds.once(file, found)
     return list(found)
 
 
 def _node(graph: Graph, node: Any, prefix: str) -> Node:
     what = f"{graph.source.path.name}: {node.op_type} {prefix!r}"
     given = ints(node)
-    direction = next(
-        (a.s.decode(errors="replace") for a in node.attribute if a.name == "direction"), "forward"
-    )
+    direction = next((text(a.s) for a in node.attribute if a.name == "direction"), "forward")
     if direction not in SUFFIXES:
         raise GradlabError(f"{what} has direction {direction!r}; known are {', '.join(SUFFIXES)}")
     _unclipped(node, given, what)
@@ -148,10 +149,7 @@ def _unclipped(node: Any, given: dict[str, Any], what: str) -> None:
 def _activation(node: Any, directions: int, what: str) -> str | None:
     """That of an RNN; None for the others, which have the usual ones or are refused."""
     listed = [
-        each.decode(errors="replace").lower()
-        for a in node.attribute
-        if a.name == "activations"
-        for each in a.strings
+        text(each).lower() for a in node.attribute if a.name == "activations" for each in a.strings
     ]
     usual = USUAL[node.op_type]
     if node.op_type == "RNN":

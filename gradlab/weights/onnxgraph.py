@@ -68,7 +68,7 @@ class Source:
     def _external(self, proto: Any, what: str) -> bytes:
         """The bytes beside the model: a file within its folder, after links are followed."""
         entries = {entry.key: entry.value for entry in proto.external_data}
-        location = PurePosixPath(entries.get("location", ""))
+        location = PurePosixPath(text(entries.get("location", "")))
         folder = self.path.parent.resolve()
         beside = (folder / location).resolve()
         if location.is_absolute() or ".." in location.parts or not beside.is_relative_to(folder):
@@ -162,6 +162,11 @@ class Graph:
             if attribute.name in ("value_ints", "value_int"):
                 return np.array(ints(node)[attribute.name], np.int64)
         return None
+
+
+def text(given: str | bytes) -> str:
+    """A name; protobuf leaves one that is not UTF-8 as it is."""
+    return given if isinstance(given, str) else given.decode(errors="replace")
 
 
 def ints(node: Any) -> dict[str, Any]:

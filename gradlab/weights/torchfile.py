@@ -74,7 +74,7 @@ def _looked_at(path: Path, size: int) -> None:
             names = [member.filename for member in bounds.members(archive, size, path.name)]
     except PermissionError as error:
         raise bounds.unreadable(path, error) from error
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
         raise GradlabError(f"{path.name} is a damaged zip file: {error}; save it again") from error
     if any(name.endswith("constants.pkl") for name in names):
         raise GradlabError(f"{path.name} is a TorchScript program, not only tensors; {SAVE_IT}")

@@ -35,16 +35,3 @@ def _run(layer: RecurrentLayer, suffix: str, x: Array) -> Array:
         s, _ = cell.step(p, s, cell.drive(p, x_t.T[None].astype(np.float64)))
         found.append(s[0, : layer.hidden_size].T)
     return np.stack(found)
-
-
-def consistent(layer: RecurrentLayer) -> None:
-    """Every tensor has the shape that the cell wants for these sizes."""
-    cell = CELLS[layer.cell]
-    options = cell.Options(**layer.options)
-    for k in range(layer.layers):
-        width = layer.hidden_size * (2 if layer.bidirectional else 1)
-        shapes = cell.shapes(layer.hidden_size, width if k else layer.input_size, 2, options)
-        for suffix in ("", "_reverse") if layer.bidirectional else ("",):
-            for name, shape in shapes.items():
-                found = layer.tensors.get(f"{name}_l{k}{suffix}")
-                assert (found is None and name.startswith("bias")) or found.shape == shape, name

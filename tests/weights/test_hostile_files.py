@@ -30,6 +30,8 @@ from gradlab.cells import CELLS
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
 from gradlab.weights import FORMATS, LAYERED, layers, packing, raw, read
+from gradlab.weights.layer import RecurrentLayer
+from gradlab.weights.sound import sound
 
 EXTRAS = {".pt": "torch", ".pth": "torch", ".onnx": "onnx", ".keras": "h5py", ".h5": "h5py"}
 NAMES = {"torch": "torch", "onnx": "onnx", "h5py": "keras"}  # package -> gradlab's extra
@@ -366,6 +368,51 @@ def test_a_name_that_climbs_out_is_a_name(tmp_path: Path) -> None:
         archive.writestr("../../w.npy", npy("(1,)", bytes(8)))
     assert list(read(folder / "m.npz")) == ["../../w"]
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "b", "m.npz"]
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    """protobuf hands such a name on as bytes."""
+    pytest.importorskip("onnx")
+    path = tmp_path / "m.onnx"
+    write_onnx(path)
+    path.write_bytes(path.read_bytes().replace(b"net", b"n\xff\xfe"))
+    [layer] = layers(path)
+    assert layer.prefix == "n\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".keras", ".pt"])
+def test_a_zip_of_another_age(suffix: str, tmp_path: Path) -> None:
+    """Its version is two bytes after the mark, the system and the version that wrote it."""
+    path = tmp_path / f"m{suffix}"
+    WRITERS[suffix](path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 255
+    path.write_bytes(bytes(content))
+    assert one_line(path)
+
+
+def layer(**changes: Any) -> RecurrentLayer:
+    own = {name: array.astype(np.float32) for name, array in tensors().items()} | changes
+    kept = {name: array for name, array in own.items() if array is not None}
+    return RecurrentLayer("lstm", "net", 3, 2, 1, False, kept)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"weight_hh_l0": None}, "net: weight_hh_l0 is missing"),
+        ({"weight_hh_l0": np.ones((12, 4))}, r"has shape \(12, 4\); lstm .* wants \(12, 3\)"),
+        ({"weight_ih_l0": np.ones((12, 2), int)}, "is int64, not floating point"),
+        ({"bias_ih_l0": np.full(12, np.nan)}, "bias_ih_l0 holds NaN or infinity"),
+        ({"bias_ih_l0": np.full(12, np.inf)}, "bias_ih_l0 holds NaN or infinity"),
+        ({"bias_ih_l0": np.ones(3)}, r"has shape \(3,\)"),
+    ],
+)
+def test_a_layer_that_cannot_be_run_is_told(changes: dict[str, Any], told: str) -> None:
+    assert {a.dtype.name for a in sound(layer(), "m").values()} == {"float64"}
+    assert sound(layer(bias_ih_l0=None), "m").keys() == {"weight_ih_l0", "weight_hh_l0"}
+    with pytest.raises(GradlabError, match=told):
+        sound(layer(**changes), "m.onnx")
 
 
 def test_an_encrypted_member_is_told(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ import pytest
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
 from gradlab.weights import layers
-from tests.weights.running import consistent, outputs
+from gradlab.weights.sound import sound
+from tests.weights.running import outputs
 
 h5py = pytest.importorskip("h5py", reason="needs the extra [keras]")
 
@@ -123,7 +124,7 @@ def test_outputs_are_those_of_the_equations(kind: str, bias: bool, tmp_path: Pat
     own = weights(kind, bias)
     path = tmp_path / "model.keras"
     [layer] = layers(written(path, {group(kind): own}, model_config(layer_config(kind))))
-    consistent(layer)
+    assert sound(layer, path.name).keys() == layer.tensors.keys()
     assert (layer.cell, layer.prefix, layer.note) == (KINDS[kind][2], "net", "")
     assert (layer.hidden_size, layer.input_size, layer.layers) == (H, I, 1)
     assert np.abs(outputs(layer, drawn()) - equations(kind, own, drawn())).max() < DOUBLE
@@ -164,7 +165,7 @@ def test_both_directions_are_one_layer(tmp_path: Path) -> None:
     place = "layers/bidirectional"
     held = {f"{place}/backward_layer/cell": back, f"{place}/forward_layer/cell": ahead}
     [layer] = layers(written(tmp_path / "m.keras", held, model_config(both)))
-    consistent(layer)
+    assert sound(layer, "m").keys() == layer.tensors.keys()
     assert (layer.prefix, layer.bidirectional) == ("both", True)
     assert layer.note == "merge_mode is 'sum'; here both are side by side"
     x = drawn()
@@ -181,7 +182,7 @@ def test_cells_of_one_layer_are_a_stack_in_their_order(tmp_path: Path) -> None:
     stack = {"class_name": "StackedRNNCells", "config": {"cells": each}}
     config = model_config({"class_name": "RNN", "config": {"name": "deep", "cell": stack}})
     [layer] = layers(written(tmp_path / "m.keras", held, config))
-    consistent(layer)
+    assert sound(layer, "m").keys() == layer.tensors.keys()
     assert (layer.prefix, layer.layers) == ("deep", 12)
     y = x = drawn()
     for own in cells:

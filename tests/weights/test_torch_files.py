@@ -182,8 +182,15 @@ def exported(module: Any, path: Path, dynamo: bool, fold: bool = True) -> None:
         torch.onnx.export(module, (x,), str(path), dynamo=dynamo, verbose=False, **more)
 
 
-@pytest.mark.parametrize("fold", [True, False], ids=["folded", "unfolded"])
-@pytest.mark.parametrize(("kind", "given"), EXPORTS, ids=str)
+# without folding the graph itself packs the gates, from the same pieces whatever the layer is
+UNFOLDED = [given for given in EXPORTS if given[1]["num_layers"] == 2 and given[1]["bidirectional"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "fold"),
+    [(*given, True) for given in EXPORTS] + [(*given, False) for given in UNFOLDED],
+    ids=str,
+)
 def test_exported_weights_are_those_of_the_state_dict(
     kind: str, given: dict[str, Any], fold: bool, tmp_path: Path
 ) -> None:
