@@ -41,7 +41,12 @@ class Node:
 
 def joined(nodes: Sequence[Node]) -> list[RecurrentLayer]:
     """The layers, those that are a stack in one. A node that feeds two others ends its stack."""
-    outputs = {(id(node.graph), node.proto.output[0]): k for k, node in enumerate(nodes)}
+    outputs = {
+        (id(node.graph), name): k
+        for k, node in enumerate(nodes)
+        for name in node.proto.output[:1]
+        if name  # Y may be left out
+    }
     below = [_below(node, nodes, outputs) for node in nodes]
     fed = Counter(below)
     above = {j: k for k, j in enumerate(below) if j is not None and fed[j] == 1}

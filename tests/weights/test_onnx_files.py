@@ -235,6 +235,17 @@ def test_a_node_that_feeds_two_is_a_stack_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("outputs", [[], ["", "last"]])
+def test_a_node_without_its_sequence_of_outputs(outputs: list[str], tmp_path: Path) -> None:
+    """Y is optional: `last` is only the final state, which feeds nothing here."""
+    proto = two([])
+    del proto.graph.node[0].output[:]
+    proto.graph.node[0].output.extend(outputs)
+    proto.graph.node[1].input[0] = ""
+    found = layers(made.saved(proto, tmp_path))
+    assert [(layer.prefix, layer.layers) for layer in found] == [("lower", 1), ("upper", 1)]
+
+
 def test_a_state_to_start_from_is_told(tmp_path: Path) -> None:
     own = made.weights("RNN", 1, False, False, np.float32)
     for value, told in ((0.0, False), (1.0, True)):
