@@ -6,6 +6,7 @@ Only data formats are read; nothing in a file is ever executed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,22 @@ import numpy as np
 from gradlab.cells.interface import Cell
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
-from gradlab.weights import npz, tensorfile
+from gradlab.weights import bounds, kerasfile, npz, onnxfile, tensorfile, torchfile
+from gradlab.weights.layer import RecurrentLayer
 from gradlab.weights.recognise import Recognised, recognised
+from gradlab.weights.sound import sound
 
+# formats that hold arrays by name, and formats that hold layers
 FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
     ".safetensors": tensorfile.read,
     ".npz": npz.read,
+    ".pt": torchfile.read,
+    ".pth": torchfile.read,
+}
+LAYERED: dict[str, Callable[[Path], list[RecurrentLayer]]] = {
+    ".onnx": onnxfile.layers,
+    ".keras": kerasfile.layers,
+    ".h5": kerasfile.layers,
 }
 
 
@@ -27,15 +38,38 @@ def read(path: Path) -> dict[str, Array]:
     """All arrays of a file by name. Raises GradlabError for a missing, foreign or broken file."""
     reader = FORMATS.get(path.suffix)
     if reader is None:
-        raise GradlabError(f"cannot read {path.name!r}: known formats are {', '.join(FORMATS)}")
-    if not path.is_file():
-        raise GradlabError(f"there is no file {str(path)!r}")
-    return reader(path)
+        known = ", ".join([*FORMATS, *LAYERED])
+        raise GradlabError(f"cannot read {path.name!r}: known formats are {known}")
+    found = reader(path)
+    bounds.once(path.name, found)
+    return found
+
+
+def layers(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers of a file of any format.
+
+    Raises GradlabError for a missing, foreign or broken file, and for a layer that no cell here is.
+    """
+    reader = LAYERED.get(path.suffix)
+    return list(recognised(read(path)).layers) if reader is None else reader(path)
 
 
 def recurrent(path: Path) -> Recognised:
-    """The recurrent layers of a file. Raises GradlabError for a missing, foreign or broken file."""
-    return recognised(read(path))
+    """The recurrent layers of a file, those that can be run and why others cannot.
+
+    Raises GradlabError for a missing, foreign or broken file.
+    """
+    if path.suffix not in LAYERED:
+        return recognised(read(path))
+    usable, others = [], {}
+    found = layers(path)
+    for layer in found:
+        try:
+            usable.append(replace(layer, tensors=sound(layer, path.name)))
+        except GradlabError as error:
+            others[layer.prefix] = str(error)
+    shapes = {f"{one.prefix}: {name}": a.shape for one in found for name, a in one.tensors.items()}
+    return Recognised(tuple(usable), others, shapes)
 
 
 def cell_tensors(

@@ -114,9 +114,9 @@ WEIGHTS: dict[str, tuple[str, Callable[[Path], None], str]] = {
         lambda p: p.write_bytes(b"hello") and None,
         "not a readable",
     ),
-    "pickled objects": ("w.npz", pickled, "not a readable npz"),
+    "pickled objects": ("w.npz", pickled, "holds Python objects"),
     "unknown format": (
-        "w.pt",
+        "w.pkl",
         lambda p: p.write_bytes(b"\x80\x02}q\x00.") and None,
         "known formats",
     ),
