@@ -78,7 +78,8 @@ class Result:
 def gradcheck(name: str, cell: Cell, checks: Collection[str] = tuple(CHECKS)) -> list[Result]:
     """The worst of every check, or of some, over option variants, sizes and regimes.
 
-    name: what the cell is called. Raises GradlabError where the cell has none of the sizes.
+    name: what the cell is called. checks: which of CHECKS. Raises GradlabError where the cell has
+    none of the sizes.
     """
     worst: dict[str, Result] = {}
     for where, at in _points(name, cell):
