@@ -264,7 +264,7 @@ def test_a_member_is_its_seed_s(generator: str) -> None:
 def test_pcg64_streams_are_seed_sequences_with_a_key_for_each_purpose() -> None:
     # written out: a result of a seed hangs on these numbers, so none may ever change
     keys = {"recurrent": 0, "input": 1, "state": 2, "upstream": 3}
-    keys |= {"inputs": 4, "peephole": 5, "output": 6, "targets": 7}
+    keys |= {"inputs": 4, "peephole": 5, "output": 6, "targets": 7, "cuts": 8}
     assert keys.keys() == set(PURPOSES)
     for purpose, k in keys.items():
         sequence = np.random.SeedSequence(9, spawn_key=(k,))
@@ -283,7 +283,9 @@ def test_mt19937_is_one_stream_but_for_the_inputs() -> None:
     for purpose in PURPOSES:
         assert np.array_equal(streams.of(purpose).standard_normal(3), random.randn(3))
     before = Streams(4, "mt19937")
-    before.inputs(0).standard_normal(100)  # inputs take nothing from it
+    before.inputs(0).standard_normal(100)  # inputs take nothing from it, nor do their places
+    places = before.cuts().random(3)
+    assert np.array_equal(places, np.random.RandomState([4, 0]).random(3))
     assert np.array_equal(
         before.of("recurrent").standard_normal(3), np.random.RandomState(4).randn(3)
     )
