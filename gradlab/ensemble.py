@@ -40,7 +40,6 @@ class _Pass:
 
     chain: Chain
     gradients: Gradients
-    inputs: InputGradients | None  # where there is a layer below
     arrays: Arrays  # of the split by lag and of truncation
 
 
@@ -121,27 +120,30 @@ def _backward(
     """The backward passes of all chains, from the last layer, where the losses enter, down."""
     passes: list[tuple[_Pass, ...]] = []
     for depth in reversed(range(len(layers))):
-        own = zip(layers[depth], losses, strict=True)
-        last = depth == len(layers) - 1
-        done = tuple(_pass(spec, members, c, loss, last, depth > 0) for c, loss in own)
-        passes.insert(0, done)
-        pulled = [each.inputs.found for each in done if each.inputs is not None]
-        if pulled:
+        wanted = _wanted(spec, last=depth == len(layers) - 1)
+        inputs = [InputGradients(chain.trajectory) if depth else None for chain in layers[depth]]
+        own = zip(layers[depth], losses, inputs, strict=True)
+        passes.insert(0, tuple(_pass(spec, members, wanted, *each) for each in own))
+        if depth:
+            pulled = [each.found for each in inputs if each is not None]
             losses = hand_down(pulled, losses, spec.topology.residual)
     return passes
 
 
 def _pass(
-    spec: Spec, members: Sequence[Member], chain: Chain, loss: Loss, last: bool, above: bool
+    spec: Spec,
+    members: Sequence[Member],
+    wanted: Wanted,
+    chain: Chain,
+    loss: Loss,
+    inputs: InputGradients | None,
 ) -> _Pass:
-    """One chain's backward pass, with truncation and the split by lag. last: it is of the last
-    layer, whose spectra are computed; above: there is a layer below.
+    """One chain's backward pass, with truncation and the split by lag. inputs takes what a layer
+    below is handed.
     """
-    trajectory, sets = chain.trajectory, int(spec.sets.max()) + 1
+    trajectory, sets = chain.trajectory, wanted.sets
     shapes = {name: a.shape[2:] for name, a in chain.tensors.items()}
-    inputs = InputGradients(trajectory) if above else None
     clip, cut = _step_clip(members), _truncation(spec)
-    wanted = _wanted(spec, sets, last)
     gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut, inputs)
     arrays: Arrays = {}
     full = gradients.parameters
@@ -152,17 +154,17 @@ def _pass(
     if spec.lag_split:
         split = lag_split(trajectory, loss, chain.entries, recurrent, full, sets)
         arrays |= lags(split, spec.topology.stride)
-    return _Pass(chain, gradients, inputs, arrays)
+    return _Pass(chain, gradients, arrays)
 
 
-def _wanted(spec: Spec, sets: int, last: bool) -> Wanted:
+def _wanted(spec: Spec, last: bool) -> Wanted:
     """What is recorded of a chain; without singular values where it is not of the last layer."""
     spectra = spec.spectra if last else frozenset()
     return Wanted(
         spec.rows,
         spec.sequences if "step" in spectra else 0,
         spec.chain_weights,
-        sets,
+        int(spec.sets.max()) + 1,
         Products(
             spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],
             spec.values,
