@@ -18,7 +18,7 @@ import pytest
 
 from gradlab.engine.products import BITS, ProductState
 from gradlab.engine.spectrum import effective_rank, log10_condition
-from tests.engine.jacobi_oracle import Array
+from gradlab.nonlinearity import Array
 from tests.engine.test_products import pull, pull_diagonal, random, rotation, tanh_steps
 
 
