@@ -31,8 +31,8 @@ HELP = """Does a recurrent cell carry a gradient? How far? Why?
 \b
 gradlab run configs/rnn_exploding.yaml                    one experiment
 gradlab run configs/rnn_exploding.yaml weight_scale=0.5   with another value
-gradlab run --weights model.safetensors                   trained layers, no config
-gradlab inspect model.safetensors                         which layers there are
+gradlab run --weights model.safetensors                   trained weights
+gradlab inspect model.safetensors                         the layers in a file
 gradlab show results/rnn_exploding                        read it again
 gradlab new lstm > my.yaml                                a config to begin
 

@@ -99,7 +99,9 @@ def _wanted(
         if prefix is not None:
             raise GradlabError("--prefix is for --weights; in a config it is init.prefix")
         if config is None:
-            raise GradlabError("give a config, or --weights MODEL_FILE")
+            raise GradlabError(
+                "give a CONFIG, or --weights MODEL_FILE; `gradlab run --help` tells more"
+            )
         return [load(config, overrides)]
     if config is not None and "=" not in config:
         raise GradlabError(

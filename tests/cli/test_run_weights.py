@@ -99,7 +99,7 @@ def test_json_is_one_list(two: str, folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
-    "neither": ([], "give a config, or --weights MODEL_FILE"),
+    "neither": ([], "give a CONFIG, or --weights MODEL_FILE"),
     "both": (["c.yaml", "--weights", "sub/net.npz"], "'c.yaml' and --weights: give one"),
     "prefix of a config": (["c.yaml", "--prefix", "a."], "in a config it is init.prefix"),
     "one folder for two": (["--weights", "sub/net.npz", "--out", "x"], "choose with --prefix"),
