@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells import find
+from gradlab.cells import FILE, find
 from gradlab.config import Config, settings, validated
+from gradlab.config.sections import Spectrum
 from gradlab.errors import GradlabError, about, at
 from gradlab.fitting import check, topology
 from gradlab.given import state
@@ -27,11 +28,12 @@ from gradlab.trained import trained
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
+SPECTRA_WORK = 4e9  # products and exponents: members times steps times D^3, about a second
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
 
 
-def settle(config: Config) -> tuple[Config, Spec]:
-    """The config with every size filled in, and its Spec.
+def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
+    """The config with every size filled in, and its Spec. alone: it is no point of a sweep.
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
@@ -48,13 +50,20 @@ def settle(config: Config) -> tuple[Config, Spec]:
     T, B = config.seq_len, config.batch_size
     every = config.record_every
     every = -(-(T + 1) // MOST_ROWS) if every == "auto" else every
-    config = config.model_copy(update={"hidden_size": H, "input_size": I, "record_every": every})
-    described, identity = describe(config)
     shape = topology(config)
     n = shape.stride
+    D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
+    config = config.model_copy(
+        update={
+            "hidden_size": H,
+            "input_size": I,
+            "record_every": every,
+            "spectrum": _spectrum(config, D, T // n, alone),
+        }
+    )
+    described, identity = describe(config)
     entries = _loss_steps(config.loss.at, T, n)
     cut = Cut(max(config.truncate.steps // n, 1), config.truncate.mode) if config.truncate else None
-    D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     keep = D if config.spectrum.values == "all" else min(config.spectrum.values, D)
     spec = Spec(
         cell=config.cell.type,
@@ -150,6 +159,16 @@ def _again(config: Config) -> Config:
     if isinstance(found, Config):
         return found
     raise GradlabError(*found)
+
+
+def _spectrum(config: Config, D: int, steps: int, alone: bool) -> Spectrum:
+    """What `auto` comes to. A sweep keeps a number or two of each point, so there it is no."""
+    spectrum = config.spectrum
+    work = len(config.members) * spectrum.sequences * (1 + config.bidirectional) * steps * D**3
+    cheap = alone and work <= SPECTRA_WORK and not config.cell.type.endswith(FILE)
+    found = {name: getattr(spectrum, name) for name in ("product", "lyapunov")}
+    settled = {name: cheap if value == "auto" else value for name, value in found.items()}
+    return spectrum.model_copy(update=settled)
 
 
 def _splits(config: Config, entries: int) -> bool:

@@ -7,7 +7,7 @@ Claims:
 - the largest exponent is near the growth rate of the gradient of a long run;
 - products at every m-th step are the same numbers; the columns are in steps.csv, t = T has none;
 - of a block of layers exponents are per layer;
-- without the keys nothing of it is computed.
+- by default it is computed where that is cheap, and not for the points of a sweep.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 
 import gradlab
+from gradlab.config import from_mapping
+from gradlab.plan import settle
 
 SPECTRA = {"product": True, "lyapunov": True, "values": "all"}
 SMALL: dict[str, Any] = {"hidden_size": 4, "batch_size": 2, "seq_len": 30, "seeds": 2}
@@ -120,7 +122,41 @@ def test_exponents_of_blocks_are_per_layer() -> None:
     assert record.summary["lyapunov_max"] == pytest.approx(math.log(1.25) / 2, rel=1e-12)
 
 
-def test_nothing_of_it_by_default() -> None:
+BOTH = {"log10_product_singular_values", "lyapunov_exponents"}
+
+
+def test_auto_is_all_of_it_where_it_is_cheap() -> None:
     record = gradlab.run({**SMALL, "cell": "rnn"})
-    assert not {"log10_product_singular_values", "lyapunov_exponents"} & record.arrays.keys()
+    assert record.arrays.keys() >= BOTH
+    assert record.config["spectrum"]["product"] is record.config["spectrum"]["lyapunov"] is True
+
+
+def test_nothing_of_it_where_it_was_not_asked_for() -> None:
+    record = gradlab.run({**SMALL, "cell": "rnn", "spectrum": "none"})
+    assert not BOTH & record.arrays.keys()
     assert record.summary["lyapunov_max"] is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "cheap"),
+    [
+        ({"cell": "rnn", "seq_len": 1000, "seeds": 15, "hidden_size": 64}, True),  # 3.9e9
+        ({"cell": "rnn", "seq_len": 1000, "seeds": 16, "hidden_size": 64}, False),  # 4.2e9
+        ({"cell": "lstm", "seq_len": 1000, "seeds": 2, "hidden_size": 64}, False),  # (h, c): 8 x
+        ({"cell": "rnn", "bidirectional": True, "seq_len": 1000, "seeds": 8}, False),  # twice
+        ({"cell": "rnn", "spectrum": {"sequences": 16}, "seq_len": 1000, "seeds": 1}, False),
+    ],
+)
+def test_auto_counts_the_work(keys: dict[str, Any], cheap: bool) -> None:
+    # members times sequences times directions times steps times D^3 against 4e9
+    config, spec = settle(from_mapping(keys, folder=".").config)
+    assert config.spectrum.product is config.spectrum.lyapunov is cheap
+    assert ({"product", "lyapunov"} <= spec.spectra) is cheap
+    alone, _ = settle(config, alone=False)  # what was settled stays as it is
+    assert alone.spectrum == config.spectrum
+
+
+def test_a_point_of_a_sweep_keeps_its_numbers_alone() -> None:
+    config, spec = settle(from_mapping({**SMALL, "cell": "rnn"}, folder=".").config, alone=False)
+    assert config.spectrum.product is config.spectrum.lyapunov is False
+    assert spec.spectra == {"step"}

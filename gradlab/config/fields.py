@@ -78,6 +78,17 @@ Flag = Annotated[bool, BeforeValidator(truth)]
 STRICT: dict[Any, Any] = {int: Whole, float: Number, bool: Flag}  # for the options of the cells
 
 
+def flag_or(*words: str) -> BeforeValidator:
+    """One of `words`, or true or false."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return value
+        return truth(value)
+
+    return BeforeValidator(check)
+
+
 def size_or(*words: str) -> BeforeValidator:
     """One of `words`, or a whole number of at least 1."""
 

@@ -15,6 +15,7 @@ from gradlab.config.fields import (
     Size,
     Text,
     distinct,
+    flag_or,
     kind,
     refused,
     size_or,
@@ -155,9 +156,18 @@ class Spectrum(Section):
 
     step: Annotated[Flag, Field(description="Singular values of the Jacobian of each step.")] = True
     product: Annotated[
-        Flag, Field(description="Singular values of the products J_T ... J_(t+1), exact.")
-    ] = False
-    lyapunov: Annotated[Flag, Field(description="Lyapunov exponents of the whole state.")] = False
+        Literal["auto"] | bool,
+        flag_or("auto"),
+        Field(
+            description="Singular values of the products J_T ... J_(t+1), exact; auto: in a run "
+            "where they take about a second."
+        ),
+    ] = "auto"
+    lyapunov: Annotated[
+        Literal["auto"] | bool,
+        flag_or("auto"),
+        Field(description="Lyapunov exponents of the whole state; auto as for product."),
+    ] = "auto"
     values: Annotated[
         Literal["all"] | Size,
         size_or("all"),

@@ -28,7 +28,7 @@ MAIN = {
 NONE: dict[str, Any] = {
     "clip": None,
     "truncate": None,
-    "spectrum": {"step": False},
+    "spectrum": {"step": False, "product": False, "lyapunov": False},
     "figures": {"formats": []},
 }
 USUAL = {"inputs": "normal", "initial_state": "zeros"}  # the type where only options are given

@@ -49,7 +49,7 @@ def points(sweep: Sweep, indices: Iterable[int] | None = None) -> Iterator[Point
     for index in range(sweep.size) if indices is None else indices:
         config = sweep.config(index)
         try:
-            _, spec = settle(config)
+            _, spec = settle(config, alone=False)
         except GradlabError as error:
             raise sweep.about(index, error) from error
         yield Point(index, sweep.values(index), spec)

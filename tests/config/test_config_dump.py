@@ -91,8 +91,8 @@ def test_every_key_in_the_documented_order(load_text: LoadText) -> None:
     assert data["cell"] == {"type": "rnn", "activation": "tanh"}
     assert data["spectrum"] == {
         "step": True,
-        "product": False,
-        "lyapunov": False,
+        "product": "auto",
+        "lyapunov": "auto",
         "values": 8,
         "sequences": 1,
         "every": 1,

@@ -33,7 +33,11 @@ SET = [
     ("clip=5", "clip", 5),
     ("clip=", "clip", None),
     ("clip.by=value", "clip", {"by": "value"}),
-    ("spectrum.values=all", "spectrum", {"step": False, "values": "all"}),
+    (
+        "spectrum.values=all",
+        "spectrum",
+        {"step": False, "product": False, "lyapunov": False, "values": "all"},
+    ),
     ("init.bias=1", "init", {"recurrent": "orthogonal", "bias": 1}),
     ("init.file=a=b.npz", "init", {"recurrent": "orthogonal", "file": "a=b.npz"}),
     ("inputs.std=2", "inputs", {"std": 2}),
