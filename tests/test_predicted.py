@@ -23,6 +23,8 @@ from gradlab import predicted
 from gradlab.cells import CELLS
 from gradlab.config import from_mapping
 from gradlab.errors import GradlabError
+from gradlab.initial import INITS
+from gradlab.inputs import INPUTS
 from gradlab.plan import settle
 from gradlab.predicted import Limit, told
 from gradlab.runner import run
@@ -42,8 +44,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "both directions": {"bidirectional": True},
     "encoder, decoder": {"encoder_decoder": {"encoder": 4, "decoder": 2}},
 }
-INPUTS = ("normal", "zeros", "constant", "onehot")
-INITS = ("normal", "randn", "uniform", "xavier_uniform", "orthogonal", "identity", "zeros")
+DRAWN = [kind for kind in INPUTS if kind not in ("file", "text")]
 
 
 def theory(**config: Any) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def test_a_prediction_or_a_reason(cell: str, network: str) -> None:
 
 @pytest.mark.parametrize("cell", [*CELLS, RELU, {"type": "rnn", "activation": "sigmoid"}])
 def test_a_prediction_or_a_reason_for_every_draw(cell: Any) -> None:
-    for inputs in INPUTS:
+    for inputs in DRAWN:
         for init in INITS:
             for bias in (0.0, 0.5):
                 check(planned(cell=cell, inputs=inputs, init={"recurrent": init, "bias": bias}))
@@ -92,6 +93,12 @@ def test_residual_blocks_and_files_have_a_reason(tmp_path: Any) -> None:
     found = theory(cell="rnn", init={"file": str(weights)})
     assert "file" in found["reason"]
     assert "random_matrix" not in found
+    given = tmp_path / "x.npy"
+    np.save(given, np.ones((6, 4)))
+    for cell in ("rnn", "lstm"):
+        found = theory(cell=cell, inputs={"type": "file", "path": str(given)})
+        assert "inputs file" in found["reason"]
+        assert "random_matrix" in found  # of the weights something is known
 
 
 @pytest.mark.parametrize(
