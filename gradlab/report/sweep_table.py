@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradlab.report import predicted
+from gradlab.report import told_theory
 
 # path in the summary -> column; a nested name is joined by an underscore
 COLUMNS: tuple[tuple[str, ...], ...] = (
@@ -38,7 +38,7 @@ COLUMNS: tuple[tuple[str, ...], ...] = (
 
 def theory_growth_rate(summary: dict[str, Any]) -> float | None:
     """What the most special theory says of the growth rate, nats per step; None without any."""
-    rate = predicted.growth_rate(summary)
+    rate = told_theory.growth_rate(summary)
     return None if rate is None else rate.value
 
 

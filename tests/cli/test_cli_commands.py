@@ -50,6 +50,8 @@ def test_figures_are_named_where_they_lie(folder: Path) -> None:
         for name in (
             "gradient_norms",
             "singular_values",
+            "product_singular_values",
+            "lyapunov_spectrum",
             "jacobian_spectrum",  # two units: all their singular values are kept
             "weight_spectrum",
             "weight_gradient",

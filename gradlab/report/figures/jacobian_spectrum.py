@@ -18,7 +18,7 @@ import numpy as np
 from gradlab.analysis import jacobian_law
 from gradlab.analysis.meanfield import Domain, mean_field
 from gradlab.record import Record
-from gradlab.report import network, predicted, style
+from gradlab.report import network, style, told_theory
 from gradlab.report.figures import captions, decades, histogram
 from gradlab.report.figures.ensemble import Array
 from gradlab.report.words import plain, share
@@ -126,8 +126,8 @@ def law(record: Record, low: float) -> Law | None:
     """Theory's law down to log10 sigma = low; None for a network that it is not about."""
     plain = network.layers(record) == 1 and not record.config.get("residual")
     name = "mean_field" if network.tied(record) else "deep"
-    field = predicted.entry(record.summary, name) if plain else None
-    if field is None or predicted.independent(record) is None or field["g"] == 0:
+    field = told_theory.entry(record.summary, name) if plain else None
+    if field is None or told_theory.independent(record) is None or field["g"] == 0:
         return None
     kind, g, bias = field["activation"], float(field["g"]), float(field["bias"])
     q = field["q"] if "q" in field else mean_field(kind, g, field["s2"], bias).q
@@ -163,6 +163,6 @@ def _notes(record: Record, values: list[Array], theory: Law | None, low: float) 
         parts.append("no law is known for this network")
     elif record.config["hidden_size"] < SMALL:
         parts.append(f"the law is that of large H; here H = {record.config['hidden_size']}")
-    caveats = (predicted.entry(record.summary, "mean_field") or {}).get("caveats", ())
+    caveats = (told_theory.entry(record.summary, "mean_field") or {}).get("caveats", ())
     doubts = [words for domain, words in DOUBTS.items() if domain.value in caveats]
     return ["; ".join(parts), *(doubts if theory is not None else [])]

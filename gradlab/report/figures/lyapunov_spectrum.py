@@ -18,7 +18,7 @@ import numpy as np
 from gradlab.analysis.exponents import finite_time_exponents
 from gradlab.analysis.random_matrix import untied_exponents
 from gradlab.record import Record
-from gradlab.report import network, predicted, style
+from gradlab.report import network, style, told_theory
 from gradlab.report.figures import captions
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import signed
@@ -128,11 +128,11 @@ def theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
     if exact is not None:
         return [(np.arange(1, D + 1), exact, "theory: exact for fresh Gaussian weights")]
     lines = []
-    rate = predicted.growth_rate(record.summary)
+    rate = told_theory.growth_rate(record.summary)
     if rate is not None:
         reach = np.array([1.0, 1.0 + max(REACH * (D - 1), captions.MARGIN)])
         lines.append((reach, np.full(2, rate.value), f"{rate.name}: largest {signed(rate.value)}"))
-    mean = (predicted.entry(record.summary, "mean_field") or {}).get("mean_exponent")
+    mean = (told_theory.entry(record.summary, "mean_field") or {}).get("mean_exponent")
     if mean is not None:
         ends = np.array([1 - captions.MARGIN * D, D + captions.MARGIN * D])
         label = f"mean field: mean of all {signed(mean)}{_mean(values, ' (measured {})')}"
@@ -143,7 +143,7 @@ def theory(record: Record, values: Array) -> list[tuple[Array, Array, str]]:
 def _fresh(record: Record) -> Array | None:
     """Newman's exponents, where the net is a product of fresh Gaussian matrices; else None."""
     config, init = record.config, record.config["init"]
-    gain = predicted.independent(record)
+    gain = told_theory.independent(record)
     plain = not config.get("residual") and network.layers(record) == 1
     drawn = init["recurrent"] in GAUSSIAN and init.get("file") is None
     if gain is None or network.tied(record) or not (plain and drawn and gain["g"] > 0):

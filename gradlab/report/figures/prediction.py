@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gradlab.record import Record
 from gradlab.report import network
-from gradlab.report.expected import expected
 from gradlab.report.figures.ensemble import Array, over_members
+from gradlab.report.theory_curve import expected
 from gradlab.report.words import travelled
 
 

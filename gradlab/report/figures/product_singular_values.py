@@ -18,9 +18,9 @@ import numpy as np
 
 from gradlab.record import Record
 from gradlab.report import network, style
-from gradlab.report.expected import expected
 from gradlab.report.figures import captions, decades
 from gradlab.report.figures.ensemble import Array, draw_curve, members, over_members
+from gradlab.report.theory_curve import expected
 from gradlab.report.words import plain, power, signed
 
 if TYPE_CHECKING:

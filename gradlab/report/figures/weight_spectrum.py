@@ -16,7 +16,7 @@ import numpy as np
 
 from gradlab.analysis.random_matrix import quarter_circle
 from gradlab.record import Record
-from gradlab.report import network, predicted, style
+from gradlab.report import network, style, told_theory
 from gradlab.report.figures import captions, histogram
 from gradlab.report.figures.ensemble import Array
 from gradlab.report.words import plain
@@ -47,9 +47,9 @@ def applies(record: Record) -> bool:
 def draw(ax: Axes, record: Record) -> None:
     """Draw the figure of the module's docstring."""
     values = record[ARRAY]
-    theory = predicted.entry(record.summary, "random_matrix")
+    theory = told_theory.entry(record.summary, "random_matrix")
     top = float(values.max())
-    law = predicted.independent(record)
+    law = told_theory.independent(record)
     if theory is not None:
         top = max(top, theory["sigma_max"]["mean"] + theory["sigma_max"]["std"])
     if law is not None:
@@ -79,7 +79,7 @@ def title(record: Record) -> str:
         return f"All singular values of W_hh are {plain(float(largest.max()))}"
     of = "values" if several else "value of W_hh"
     text = f"Largest singular {of}: {plain(float(largest.mean()))}{' on average' * several}"
-    theory = predicted.entry(record.summary, "random_matrix")
+    theory = told_theory.entry(record.summary, "random_matrix")
     if theory is None:
         return text
     found = theory["sigma_max"]
@@ -161,6 +161,6 @@ def _largest(ax: Axes, theory: dict[str, Any]) -> None:
 def _notes(record: Record) -> list[str]:
     notes = []
     H = record[ARRAY].shape[2]
-    if predicted.independent(record) is not None and H < SMALL:
+    if told_theory.independent(record) is not None and H < SMALL:
         notes.append(f"the quarter circle is the law of large matrices; here H = {H}")
     return notes

@@ -26,8 +26,8 @@ from gradlab.config import from_mapping
 from gradlab.plan import settle
 from gradlab.record import Record
 from gradlab.report import figures, style, tables, terminal, words
-from gradlab.report.expected import expected
 from gradlab.report.figures import prediction
+from gradlab.report.theory_curve import expected
 from gradlab.runner import run
 
 STRAIGHT = ("rnn", "rnn exploding", "linear", "preserved", "sigmoid", "beyond float range below")

@@ -14,11 +14,12 @@ from network_records import older
 from gradlab.errors import GradlabError
 from gradlab.report import figures
 
-ALWAYS = ("gradient_norms", "singular_values", "weight_gradient", "weight_spectrum")
+ALWAYS = (
+    *("gradient_norms", "singular_values", "product_singular_values", "lyapunov_spectrum"),
+    *("weight_gradient", "weight_spectrum"),
+)
 # a record for each of the others
 OTHERS = {
-    "product_singular_values": "products",
-    "lyapunov_spectrum": "spectra, tanh, theory",
     "jacobian_spectrum": "spectra, tanh, theory",
     "lag_split": "truncated",
     "layer_heatmap": "three layers",

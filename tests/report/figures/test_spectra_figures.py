@@ -28,7 +28,7 @@ from network_records import added
 from gradlab.analysis import jacobian_law
 from gradlab.analysis.random_matrix import quarter_circle, untied_exponents
 from gradlab.record import Record
-from gradlab.report import predicted
+from gradlab.report import told_theory
 from gradlab.report.figures import (
     FIGURES,
     histogram,
@@ -190,7 +190,7 @@ def test_mean_field_lines() -> None:
     ],
 )
 def test_which_rate_theory_predicts(theory: dict[str, Any], value: float | None) -> None:
-    rate = predicted.growth_rate({"theory": theory})
+    rate = told_theory.growth_rate({"theory": theory})
     assert (rate is None) == (value is None)
     assert rate is None or rate.value == value
 

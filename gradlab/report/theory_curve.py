@@ -18,6 +18,7 @@ from gradlab.analysis.critical import rest_curve
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report import network
+from gradlab.report.told_theory import NAMES
 from gradlab.report.words import signed
 
 LN10 = math.log(10)
@@ -52,9 +53,9 @@ def expected(record: Record) -> Expected | None:
     if "dynamic_mean_field" in theory:
         return _gated(theory["dynamic_mean_field"])
     several = record.config["batch_size"] > 1
-    for key, name in (("mean_field", "mean field"), ("deep", "mean field, fresh weights")):
+    for key in ("mean_field", "deep"):
         if key in theory:
-            return _straight(theory[key], name, several)
+            return _straight(theory[key], NAMES[key], several)
     return None
 
 
@@ -76,4 +77,4 @@ def _gated(told: dict[str, Any]) -> Expected:
     names = ("cell", "g", "s2", "forget_bias", "bias")
     found = theory_cache.gated(*(told[name] for name in names))
     curve = tuple(value / 2 for value in found.log_mean_square)
-    return Expected("dynamic mean field, H → ∞", found.growth_rate, curve)
+    return Expected(f"{NAMES['dynamic_mean_field']}, H → ∞", found.growth_rate, curve)
