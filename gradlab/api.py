@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gradlab import store
+from gradlab.comparison import run as compute
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
 from gradlab.job import Place, perform, settled
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
-from gradlab.runner import run as compute
 from gradlab.sweeps.execute import executors
 from gradlab.sweeps.job import Order, plan
 from gradlab.sweeps.job import perform as perform_sweep

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gradlab.config import Config, Loaded, from_mapping
 from gradlab.errors import GradlabError, at
@@ -50,13 +51,31 @@ class Critical:
     measured: tuple[Measured, ...]  # all evaluations, by value
 
 
+class Unbracketed(GradlabError):
+    """The growth rate stays on one side ('above' or 'below') of the target from low to high."""
+
+    def __init__(self, side: str, low: float, high: float) -> None:
+        super().__init__(
+            f"the growth rate stays {side} the target from {low:g} to {high:g}; "
+            "start elsewhere, or vary another key",
+            exit_code=1,
+        )
+        self.side, self.low, self.high = side, low, high
+
+
 def critical(
-    rate: Rate, start: float, target: float = 0.0, positive: bool = False, least: float = -math.inf
+    rate: Rate,
+    start: float,
+    target: float = 0.0,
+    positive: bool = False,
+    least: float = -math.inf,
+    widest: int = WIDEST,
+    tolerance: float = TOLERANCE,
 ) -> Critical:
     """Find the value near `start` at which rate(value).mean is target.
 
-    positive: the key is a scale, to be searched by factors; least: its smallest allowed value.
-    Raises GradlabError where no bracket is found.
+    positive: the key is a scale, to be searched by factors; least: its smallest allowed value;
+    widest: steps outwards on each side. Raises Unbracketed where no bracket is found.
     """
     seen: dict[float, Measured] = {}
 
@@ -65,7 +84,7 @@ def critical(
             seen[value] = rate(value)
         return seen[value].mean - target
 
-    value = root_near(gap, start, positive, least)
+    value = root_near(gap, start, positive, least, widest, tolerance)
     step = max(abs(value), 1.0) * 1e-2
     left, right = max(value - step, least), value + step
     slope = (gap(right) - gap(left)) / (right - left)
@@ -87,7 +106,7 @@ def root_near(
 ) -> float:
     """A value near `start` at which the gap is 0; positive and least as in `critical`.
 
-    widest: steps outwards on each side. Raises GradlabError where no bracket is found.
+    widest: steps outwards on each side. Raises Unbracketed where no bracket is found.
     """
     low, high = _bracket(gap, start, positive, least, widest)
     return _root(gap, low, high, tolerance)
@@ -106,7 +125,7 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
         summary = run(settle(config)[1]).summary
-        return _measured(value, summary["growth_rate"], summary)
+        return measured(value, summary)
 
     return critical(rate, start, target, *bounds(key))
 
@@ -127,7 +146,9 @@ def _number(config: Config, key: str) -> float:
     return found
 
 
-def _measured(value: float, rate: dict[str, float] | None, summary: dict[str, object]) -> Measured:
+def measured(value: float, summary: dict[str, Any]) -> Measured:
+    """The growth rate in the summary of a run at that value."""
+    rate = summary["growth_rate"]
     if rate is not None:
         return Measured(value, rate["mean"], rate["low"], rate["high"])
     end = math.inf if summary["outcome"] == "overflow" else -math.inf
@@ -147,11 +168,7 @@ def _bracket(
             return min(edges[side], value), max(edges[side], value)
         edges[side] = value
     word = "above" if first > 0 else "below"
-    raise GradlabError(
-        f"the growth rate stays {word} the target from {edges[-1]:g} to {edges[1]:g}; "
-        "start elsewhere, or vary another key",
-        exit_code=1,
-    )
+    raise Unbracketed(word, edges[-1], edges[1])
 
 
 def _outwards(

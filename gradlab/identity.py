@@ -21,6 +21,8 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     """
     data = config.model_dump(mode="json", exclude={"name", "figures", "checkpoint"})
     data["seeds"] = list(config.members)
+    if config.init.file is None:
+        del data["init"]["compare"]
     anonymous = deepcopy(data)
     for key in (("cell", "type"), *PATHS):  # the type of a user's own cell
         told, plain = holder(data, key), holder(anonymous, key)

@@ -112,6 +112,18 @@ class Loaded:
         return Loaded({name.removesuffix(end): a for name, a in own.items() if name.endswith(end)})
 
 
+@dataclass(frozen=True)
+class Matched(Loaded):
+    """Weights drawn anew at the scale of those of a file: every entry N(0, s^2), with s the root
+    mean square of its block of the file's tensor: a gate's H rows of a matrix, a gate's peephole.
+    Biases, and what else is no matrix, are the file's: so a forget gate starts where it was.
+    """
+
+    def part(self, end: str, direction: int) -> Matched:
+        """As of `Loaded`."""
+        return Matched(super().part(end, direction).tensors)
+
+
 def member(
     cell: Cell,
     options: Any,
@@ -128,6 +140,8 @@ def member(
     """
     if isinstance(init, Drawn):
         init = Loaded(_drawn(cell, options, init, H, I, streams, copy))
+    elif isinstance(init, Matched):
+        init = Loaded(_matched(cell, init, H, streams, copy))
     recurrent = ("weight_hh", PEEPHOLE)
     return {
         name: tensor * weight_scale if name.startswith(recurrent) else tensor
@@ -169,3 +183,33 @@ def _drawn(
 def _peepholes(cell: Cell, H: int, streams: Streams, copy: int) -> Array:
     """One row for each gate, used or not: so a choice of gates changes no gate's own."""
     return streams.of("peephole", copy).standard_normal((len(cell.PACKED), H)) / np.sqrt(H)
+
+
+def _matched(cell: Cell, init: Matched, H: int, streams: Streams, copy: int) -> dict[str, Array]:
+    """The tensors of one part of the network, in the order in which `_drawn` has them."""
+    tensors: dict[str, Array] = {}
+    randoms: dict[str, Random] = {}
+    peepholes: Array | None = None
+    for name, given in init.tensors.items():
+        if given.ndim == 2:
+            purpose = "input" if name.startswith("weight_ih") else "recurrent"
+            random = randoms.setdefault(purpose, streams.of(purpose, copy))
+            rows = H if len(given) % H == 0 else len(given)
+            blocks = np.split(given, len(given) // rows)
+            tensors[name] = np.concatenate(
+                [random.standard_normal(block.shape) * root_mean_square(block) for block in blocks]
+            )
+        elif name.startswith(PEEPHOLE):
+            # of N(0, 1/H) until here
+            peepholes = _peepholes(cell, H, streams, copy) if peepholes is None else peepholes
+            row = peepholes[cell.PACKED.index(name.removeprefix(PEEPHOLE))]
+            tensors[name] = row * np.sqrt(H) * root_mean_square(given)
+        else:
+            tensors[name] = given
+    return tensors
+
+
+def root_mean_square(block: Array) -> float:
+    """Of all entries; their squares may leave float range."""
+    largest = float(np.abs(block).max(initial=0.0))
+    return largest * float(np.sqrt(np.mean((block / largest) ** 2))) if largest else 0.0

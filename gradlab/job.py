@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gradlab import __version__
+from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
 from gradlab.report import figures, markdown
-from gradlab.runner import Progress, run
+from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells import FILE, find
 from gradlab.config import Config, settings, validated
-from gradlab.config.sections import Spectrum
+from gradlab.config.sections import Init, Spectrum
 from gradlab.errors import GradlabError, about, at
 from gradlab.fitting import check, topology
 from gradlab.given import state
@@ -55,6 +55,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     config = config.model_copy(
         update={
+            "init": _compared(config.init, alone),
             "hidden_size": H,
             "input_size": I,
             "record_every": every,
@@ -93,6 +94,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         every=config.spectrum.every,
         sequences=config.spectrum.sequences,
         theory=config.theory,
+        compare=config.init.compare is True,
         seeds=config.members,
         rows=_rows(T // n, max(every // n, 1), entries, config.bidirectional),
         dtype=np.dtype(config.dtype),
@@ -123,6 +125,17 @@ def _drawn(config: Config) -> tuple[Drawn, Config]:
         )
     drawn = Drawn(init.recurrent, init.input, init.bias, init.forget_bias, init.input_scale, biases)
     return drawn, config.model_copy(update={"init": init.model_copy(update={"biases": biases})})
+
+
+def _compared(init: Init, alone: bool) -> Init:
+    """What `auto` comes to: a run of trained weights is compared, a point of a sweep is not."""
+    if init.file is None:
+        return init
+    if init.compare is True and not alone:
+        why = "init.compare: true is for a run, not for the points of a sweep"
+        raise at(("init", "compare"), f"{why}; remove it, or set it to false")
+    compare = alone if init.compare == "auto" else init.compare
+    return init.model_copy(update={"compare": compare})
 
 
 def _inputs(config: Config, I: int, given: Recording | Text | None) -> Inputs:

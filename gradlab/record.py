@@ -31,6 +31,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | loss | (R,) | mse, cross_entropy |
 | backward_NAME | | what NAME is for the forward direction, of the backward direction |
 | log10_parameter_grad_norm | (R, tensors) | norm of dL/d(tensor) |
+| fresh_log10_grad_norm_h | (R, N) | of init.file: with weights drawn anew at the same scale |
 | growth_rate, growth_rate_error, overflow_step | (R,) | nats per step; first step not finite or 0 |
 | clip_norm, log10_clip_norm | (R,) | norm of the gradient of all parameters |
 | clip_rate, clipped_norm | (R,) | clipping of that gradient |

@@ -94,6 +94,7 @@ class Spec:
     every: int  # products at every m-th recorded step
     sequences: int
     theory: str  # auto, full or none: which predictions the summary has
+    compare: bool  # with weights of a file: also with ones drawn anew, and the edge
     seeds: tuple[int, ...]
     rows: NDArray[np.int64]
     dtype: np.dtype[Any]

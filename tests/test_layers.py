@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "provenance",
         "gradcheck",
         "critical",
+        "comparison",
         "predicted_edge",
         "verify",
         "sweeps.execute",

@@ -18,6 +18,11 @@ HUNDREDFOLD = 2.0  # in log10: the horizon is where 1 % is left, or 100 times as
 
 Arrays = Mapping[str, Array]
 
+KEYS = (  # of what `course` tells
+    *("verdict", "growth_rate", "half_life", "doubling_time"),
+    *("horizon", "distance", "log10_remaining"),
+)
+
 
 @dataclass(frozen=True)
 class Facts:

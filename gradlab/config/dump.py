@@ -12,6 +12,7 @@ import yaml
 from gradlab.config.kinds import RECOGNISED, is_file
 from gradlab.config.models import Config
 from gradlab.config.scalars import CORE
+from gradlab.config.sections import OF_FILE
 
 
 class _Dumper(yaml.SafeDumper):
@@ -57,7 +58,7 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     data["init"] = {
         key: value
         for key, value in data["init"].items()
-        if (key in {"file", "prefix"}) == from_file
+        if (key in OF_FILE) == from_file
     }
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}

@@ -29,6 +29,8 @@ LossName = Annotated[str, *kind("loss", LOSSES)]
 Steps = Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(distinct)]
 Format = Literal["png", "svg", "pdf"]
 
+OF_FILE = ("file", "prefix", "compare")  # keys of init where the weights are a file's
+
 
 class Section(BaseModel):
     """A mapping of the config: immutable, and unknown keys are errors."""
@@ -60,9 +62,18 @@ class Init(Section):
         Text, Field(description="What the tensors' names in the file begin with.")
     ] = ""
 
+    compare: Annotated[
+        Literal["auto"] | bool,
+        flag_or("auto"),
+        Field(
+            description="Of a file's weights: the curve of weights drawn anew at their scale, and "
+            "the weight_scale at the edge; auto: in a run, not in a sweep."
+        ),
+    ] = "auto"
+
     @model_validator(mode="after")
     def _weights_have_one_source(self) -> Self:
-        drawn = sorted(self.model_fields_set - {"file", "prefix"})
+        drawn = sorted(self.model_fields_set - set(OF_FILE))
         if self.file is not None and drawn:
             names = ", ".join(drawn)
             raise refused(
@@ -70,6 +81,8 @@ class Init(Section):
             )
         if self.file is None and self.prefix:
             raise refused("is about names in init.file, which is not given; remove it", "prefix")
+        if self.file is None and self.compare != "auto":
+            raise refused("is about weights of init.file, which is not given; remove it", "compare")
         return self
 
 

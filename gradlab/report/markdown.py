@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradlab.record import Record
-from gradlab.report import words
+from gradlab.report import trained, words
 from gradlab.report.tables import Table, details, experiment, norms_by_lag, numbers
 
 
@@ -22,6 +22,7 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
     clip = words.clipping(record)
     parts += [escape(clip)] if clip else []
     parts += [escape(finding) for finding in words.findings(record)]
+    parts += [escape(sentence) for sentence in trained.sentences(record)]
     parts += [f"> Note: {escape(caveat)}" for caveat in record.summary["caveats"]]
     parts += [f"![{escape(alt)}]({path.name})" for path, alt in figures if path.suffix != ".pdf"]
     parts += [render(numbers(record)), render(norms_by_lag(record))]

@@ -64,13 +64,26 @@ def _few(last: int) -> list[int]:
 
 
 def details(record: Record) -> list[Table]:
-    """What there is beside the norms by lag: norms by tensor, theory, the lag split, and rates by
-    layer and direction.
+    """What there is beside the norms by lag: gates, norms by tensor, theory, the lag split, and
+    rates by layer and direction.
     """
-    tables = [norms_by_tensor(record), theory(record), lag_split(record)]
+    tables = [gates(record), norms_by_tensor(record), theory(record), lag_split(record)]
     tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
     tables.append(rates(record, "backward_layers_rates", "layer"))
     return [table for table in tables if table.rows]
+
+
+def gates(record: Record) -> Table:
+    """Of trained weights: what the gates of a cell do; no rows for one nonlinearity, or others."""
+    found = record.summary["gates"] if record.config["init"].get("file") else {}
+    rows = [
+        (name, plain(one["mean"]), plain(one["slope"]), _share(one["saturation"]))
+        for name, one in found.items()
+        if len(found) > network.layers(record)
+    ]
+    title = "Gates, means over units, steps and seeds"
+    notes = ("phi': slope of the gate, over its largest; saturated: the slope is below",)
+    return Table(title, ("gate", "value", "phi'", "saturated"), tuple(rows), notes)
 
 
 def theory(record: Record) -> Table:

@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gradlab.record import Record
-from gradlab.report import words
+from gradlab.report import trained, words
 from gradlab.report.sparkline import sparkline
 from gradlab.report.style import VERDICT_COLOURS
 from gradlab.report.tables import Table, details, experiment, norms_by_lag
@@ -55,6 +55,8 @@ def show(record: Record, out: Console) -> None:
         out.print(Text(clip))
     for finding in words.findings(record):
         out.print(Text(finding))
+    for sentence in trained.sentences(record):
+        out.print(Text(sentence))
     for table in details(record):
         out.print()
         print_table(table, out)

@@ -10,7 +10,10 @@ seed; it leaves the picture where it is far above the curve, and the legend says
 a cell with a cell state there are also the norms for c_t: with its path through h_t, and (thin)
 with h_t held fixed. With a clip of dL/dh at every step the norms are those before clipping, and a
 line shows the threshold. A gradient that is exactly zero has no logarithm: there the curve has a
-gap, and a note says so. Thin vertical lines show where encoder and decoder meet, and where
+gap, and a note says so. Beside trained weights a thin line with
+a light band is the same network with weights drawn anew, of the same scale; where it falls far
+below, or rises far above, it leaves the picture and the legend says where it ends. Thin vertical
+lines show where encoder and decoder meet, and where
 truncation cuts the gradient. Of a net with its own weights at every step, t is the layer; with
 stacked layers the norm is over all of them; with two directions it is the forward one's, and of
 several layers then the last one's.
@@ -24,8 +27,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import network, style
-from gradlab.report.figures import captions, decades, marks, prediction
+from gradlab.report import network, style, trained
+from gradlab.report.figures import captions, decades, fresh, marks, prediction
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
 from gradlab.report.words import plain, power, signed, travelled
 
@@ -49,7 +52,8 @@ def draw(ax: Axes, record: Record) -> None:
         for part in _parts(record)
     }
     bound, theory = textbook_bound(record), prediction.curve(record)
-    decades.set_limits(ax, *_limits(record, curves, bound, theory))
+    low, high = fresh.room(trained.curve(record), *_limits(record, curves, bound, theory))
+    decades.set_limits(ax, low, high)
     unit = network.unit(record)
     captions.steps(ax, 0, record.config["seq_len"], unit)
     for part, curve in curves.items():
@@ -58,6 +62,7 @@ def draw(ax: Axes, record: Record) -> None:
         stacked = network.layers(record) > 1 and not network.chained(record)
         label = _label(part, curve, curves, stacked)
         draw_curve(ax, curve, colour, label, marker, main=part != "c")
+    fresh.draw(ax, trained.curve(record), low)
     _fit(ax, record)
     if bound is not None:
         t, values = bound
