@@ -18,7 +18,7 @@ from typing import Any
 
 from gradlab import runner
 from gradlab.analysis.course import KEYS, number
-from gradlab.critical import Measured, Unbracketed, bounds, critical, measured
+from gradlab.critical import Measured, UnbracketedError, bounds, critical, measured
 from gradlab.errors import GradlabError
 from gradlab.initial import PEEPHOLE, Loaded, Matched
 from gradlab.record import Record
@@ -46,9 +46,7 @@ def run(spec: Spec, progress: Progress | None = None) -> Record:
     told = {key: fresh.summary[key] for key in (*KEYS, "outcome")}
     summary = record.summary | {"trained": {"fresh": told} | edge(lean, tell)}
     tell(1.0)
-    return replace(
-        record, summary=summary, arrays=record.arrays | {f"fresh_{CURVE}": fresh[CURVE]}
-    )
+    return replace(record, summary=summary, arrays=record.arrays | {f"fresh_{CURVE}": fresh[CURVE]})
 
 
 def norms_only(spec: Spec) -> Spec:
@@ -90,10 +88,8 @@ def _searched(spec: Spec, tell: Progress) -> dict[str, Any] | str:
     rate = _rate(spec, tell)
     positive, least = bounds("weight_scale")
     try:
-        found = critical(
-            rate, spec.weight_scale, 0.0, positive, least, EDGE_WIDEST, EDGE_TOLERANCE
-        )
-    except Unbracketed as error:
+        found = critical(rate, spec.weight_scale, 0.0, positive, least, EDGE_WIDEST, EDGE_TOLERANCE)
+    except UnbracketedError as error:
         return (
             f"the growth rate stays {error.side} 0 from weight_scale {error.low:g} "
             f"to {error.high:g}"

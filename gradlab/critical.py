@@ -51,7 +51,7 @@ class Critical:
     measured: tuple[Measured, ...]  # all evaluations, by value
 
 
-class Unbracketed(GradlabError):
+class UnbracketedError(GradlabError):
     """The growth rate stays on one side ('above' or 'below') of the target from low to high."""
 
     def __init__(self, side: str, low: float, high: float) -> None:
@@ -75,7 +75,7 @@ def critical(
     """Find the value near `start` at which rate(value).mean is target.
 
     positive: the key is a scale, to be searched by factors; least: its smallest allowed value;
-    widest: steps outwards on each side. Raises Unbracketed where no bracket is found.
+    widest: steps outwards on each side. Raises UnbracketedError where no bracket is found.
     """
     seen: dict[float, Measured] = {}
 
@@ -106,7 +106,7 @@ def root_near(
 ) -> float:
     """A value near `start` at which the gap is 0; positive and least as in `critical`.
 
-    widest: steps outwards on each side. Raises Unbracketed where no bracket is found.
+    widest: steps outwards on each side. Raises UnbracketedError where no bracket is found.
     """
     low, high = _bracket(gap, start, positive, least, widest)
     return _root(gap, low, high, tolerance)
@@ -168,7 +168,7 @@ def _bracket(
             return min(edges[side], value), max(edges[side], value)
         edges[side] = value
     word = "above" if first > 0 else "below"
-    raise Unbracketed(word, edges[-1], edges[1])
+    raise UnbracketedError(word, edges[-1], edges[1])
 
 
 def _outwards(

@@ -56,9 +56,7 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
         del data["cell"]
     from_file = config.init.file is not None
     data["init"] = {
-        key: value
-        for key, value in data["init"].items()
-        if (key in OF_FILE) == from_file
+        key: value for key, value in data["init"].items() if (key in OF_FILE) == from_file
     }
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}

@@ -82,7 +82,8 @@ def gates(record: Record) -> Table:
         if len(found) > network.layers(record)
     ]
     title = "Gates, means over units, steps and seeds"
-    notes = ("phi': slope of the gate, over its largest; saturated: the slope is below",)
+    # 0.1: SATURATED of gradlab.engine.recording, which the report may not import
+    notes = ("phi' over its largest value; saturated: units where that is below 0.1",)
     return Table(title, ("gate", "value", "phi'", "saturated"), tuple(rows), notes)
 
 

@@ -36,11 +36,8 @@ def draw(ax: Axes, curve: Curve | None, low: float) -> None:
     if not bottom <= end <= top:
         label += f", {power(end)} at t = {curve.t[0]}"
     median = np.where(np.isfinite(curve.median), curve.median, np.nan)
-    look = {"color": style.FRESH, "linewidth": 0.9, "marker": ""}
-    ax.plot(curve.t, median, label=label, zorder=2.2, **look)
+    ax.plot(curve.t, median, color=style.FRESH, linewidth=0.9, marker="", label=label, zorder=2.2)
     if curve.members > 1:
         floor = np.where(np.isneginf(curve.low), low, curve.low)
         high = np.where(np.isfinite(curve.high), curve.high, np.nan)
-        ax.fill_between(
-            curve.t, floor, high, color=style.FRESH, alpha=LIGHT, linewidth=0, zorder=1
-        )
+        ax.fill_between(curve.t, floor, high, color=style.FRESH, alpha=LIGHT, linewidth=0, zorder=1)
