@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -130,23 +129,25 @@ def staged(target: Folder) -> Iterator[Folder]:
 @contextmanager
 def _staging(parent: Path) -> Iterator[Path]:
     """A new folder to write in, locked; removed at the end if it is still there."""
-    staging, descriptor = _made(parent)
+    # named before it is made: a signal in between leaves nothing behind
+    staging, descriptor = parent / f"{STAGING}{os.urandom(8).hex()}", None
     try:
-        staging.chmod(0o755)  # mkdtemp makes it private
+        descriptor = _made(staging)
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _made(parent: Path) -> tuple[Path, int]:
-    """A new staging folder and its lock; another run may take it for stale before it is locked."""
+def _made(staging: Path) -> int:
+    """Make a staging folder and lock it; another run may take it for stale before it is locked."""
     while True:
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=parent))
+        staging.mkdir(0o755, exist_ok=True)
         with suppress(FileNotFoundError, BlockingIOError):
             descriptor = _lock(staging)
             if staging.is_dir():
-                return staging, descriptor
+                return descriptor
             os.close(descriptor)
 
 

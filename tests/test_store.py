@@ -140,7 +140,7 @@ def test_a_flush_that_fails_leaves_the_old_result_or_the_new_one(
         (job.figures, "save"),
         (job, "provenance"),
         (store, "exchange"),
-        (store.tempfile, "mkdtemp"),
+        (store, "_lock"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -313,21 +313,37 @@ def test_two_runs_into_one_folder_leave_the_later_whole_and_the_earlier_kept(
     assert contents(tmp_path / PREVIOUS / "x") == both[0]
 
 
+def test_a_signal_while_the_staging_folder_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def interrupted(path: Path, *arguments: Any, **keywords: Any) -> None:
+        make(path, *arguments, **keywords)
+        if path.name.startswith(store.STAGING):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gradlab.run(OLD, out=tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_staging_folder_that_was_only_just_made_is_not_taken_for_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run begins between the making of the staging folder and its lock."""
-    make, calls = store.tempfile.mkdtemp, 0
+    lock, calls = store._lock, 0
 
-    def made(*arguments: Any, **keywords: Any) -> str:
+    def locked(staging: Path) -> int:
         nonlocal calls
         calls += 1
-        path = make(*arguments, **keywords)
         if calls == 1:
             gradlab.run({**OLD, "seq_len": 2}, out=tmp_path / "another")
-        return path
+            assert not staging.exists()  # the other run took it away
+        return lock(staging)
 
-    monkeypatch.setattr(store.tempfile, "mkdtemp", made)
+    monkeypatch.setattr(store, "_lock", locked)
     gradlab.run(OLD, out=tmp_path / "x")
     assert {p.name for p in tmp_path.iterdir()} == {"another", "x"}
 

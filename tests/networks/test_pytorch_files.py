@@ -143,6 +143,20 @@ def test_a_module_from_its_file(
     compare(one, options.get("num_layers", 1))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_layers_in_both_directions_from_their_file(kind: str, dtype: str, tmp_path: Path) -> None:
+    # step by step they are no module of PyTorch's; the gradients of all parameters are their sum
+    one = built(tmp_path, kind, dtype, ".npz", num_layers=2, bidirectional=True)
+    record = gradlab.run(one.config)
+    h = one.module(one.x)[0]
+    (h[-1, :, :H].sum() + h[0, :, H:].sum()).backward()
+    norms = 10 ** record["log10_parameter_grad_norm"][0]
+    found = dict(zip(record.names["tensors"], norms, strict=True))
+    wanted = {n: float(p.grad.double().norm()) for n, p in one.module.named_parameters()}
+    assert found == pytest.approx(wanted, rel=one.tolerance)
+
+
 def test_relu_is_what_the_config_says(tmp_path: Path) -> None:
     one = built(tmp_path, "rnn", "float64", ".npz", nonlinearity="relu")
     compare(one._replace(config={**one.config, "cell": {"type": "rnn", "activation": "relu"}}))

@@ -59,6 +59,7 @@ NETWORKS = [
     Made("gru", biases=("bias_hh",)),
     Made("gru", both=True, prefix="x."),
     Made("lstm", 5, 2, both=True, biases=()),
+    Made("lstm", 4, 3, layers=3, both=True, prefix="rnn."),
     Made("lstm", bare=True, prefix="lstm_cell."),
     Made("lstm_peephole", peepholes="if"),
     Made("lstm_peephole", layers=2, peepholes="o"),

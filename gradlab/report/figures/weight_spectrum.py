@@ -77,13 +77,13 @@ def title(record: Record) -> str:
     several = values.shape[1] > 1
     if np.ptp(values) <= SAME * values.max():
         return f"All singular values of W_hh are {plain(float(largest.max()))}"
-    of = "values" if several else "value of W_hh"
-    text = f"Largest singular {of}: {plain(float(largest.mean()))}{' on average' * several}"
+    of = "values, on average" if several else "value of W_hh"
+    text = f"Largest singular {of}: {plain(float(largest.mean()))}"
     theory = told_theory.entry(record.summary, "random_matrix")
     if theory is None:
         return text
     found = theory["sigma_max"]
-    return f"{text}; theory {plain(found['mean'])} ± {found['std']:.2g}"
+    return f"{text}; theory {plain(found['mean'])}"  # its scatter is in the legend
 
 
 def blocks(record: Record) -> dict[str, Array]:

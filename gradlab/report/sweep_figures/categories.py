@@ -103,5 +103,5 @@ def _bound(ax: Axes, y: np.ndarray, bound: np.ndarray) -> None:
     known = (bound > left) & (bound < right)  # which NaN is not
     if known.any():
         label = "textbook bound"
-        look: dict[str, Any] = {key: style.THEORY[key] for key in ("color", "linewidth")}
+        look: dict[str, Any] = {key: style.BOUND[key] for key in ("color", "linewidth")}
         ax.plot(bound[known], y[known], "|", markersize=11, label=label, zorder=2.5, **look)

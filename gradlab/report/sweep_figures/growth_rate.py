@@ -2,10 +2,10 @@
 
 The growth rate, in nats per step, against the number: above zero the gradient explodes, below zero
 it vanishes, on the line it is preserved. Markers are the mean over the seeds, the band is its 95 %
-interval; a diamond on the line is where the mean crosses zero, by linear interpolation. Long dashes
-are the textbook's bound, ln(gamma sigma_max): no seed can be above it, and most are far below; it
-may leave the picture. Short dashes are the growth rate of mean-field theory, at the net's width
-where the theory knows it, else at large width. Points without a growth rate are marked at the edge:
+interval; a diamond on the line is where the mean crosses zero, by linear interpolation. Dashes and
+dots are the textbook's bound, ln(gamma sigma_max): no seed can be above it, and most are far below;
+it may leave the picture. Dashes are the growth rate of mean-field theory, at the net's width where
+the theory knows it, else at large width. Points without a growth rate are marked at the edge:
 at the top where the forward pass overflowed, at the bottom where the gradient is exactly zero or
 the point failed. One line for each value of a second axis, one panel for each value of a third.
 """
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 ROOM = 0.2  # of the span of the data, above them: for the bound to be seen leaving
 FEW_BANDS = 3  # more are drawn fainter
 SAME = 1e-9  # nats per step
-PREDICTED: dict[str, Any] = {**style.THEORY, "linestyle": (0, (2, 1)), "linewidth": 1.3}
 LABEL = "growth rate (nats per step)"
 
 
@@ -122,7 +121,7 @@ def _bounds(ax: Axes, x: Array, bound: Array, drawn: Sequence[Series]) -> None:
     lowest = min((float(np.nanmin(values)) for _, values in kept), default=0.0)
     where = " (above the picture)" if lowest > ax.get_ylim()[1] else ""
     for one, values in kept:
-        look = dict(style.THEORY)
+        look = dict(style.BOUND)
         if len(kept) > 1 or not all(np.isfinite(bound[other.place]).any() for other in drawn):
             look["color"] = one.colour
         ax.plot(x, values, label=f"textbook bound{where}", zorder=2.5, **look)
@@ -132,12 +131,12 @@ def _theories(ax: Axes, x: Array, theory: Array, drawn: Sequence[Series]) -> Non
     """Theory's growth rate, each in its series' colour; one entry in the legend for all."""
     known = [one for one in drawn if np.isfinite(theory[one.place]).any()]
     for one in known:
-        look = PREDICTED | {"color": one.colour if len(drawn) > 1 else style.INK}
+        look = {**style.THEORY, "color": one.colour if len(drawn) > 1 else style.INK}
         if np.count_nonzero(np.isfinite(theory[one.place])) == 1:
             look |= {"marker": "_", "markersize": 12}
         ax.plot(x, theory[one.place], zorder=3.5, **look)
     if known:
-        ax.plot([], [], label="theory: mean field", **PREDICTED)
+        ax.plot([], [], label="theory: mean field", **style.THEORY)
 
 
 def _limits(

@@ -70,7 +70,7 @@ def predictions(ax: Axes) -> list[tuple[str, np.ndarray]]:
     found = [
         (str(line.get_color()), np.asarray(line.get_ydata(), float))
         for line in ax.get_lines()
-        if line.get_linestyle() == "--" and line.get_linewidth() == 1.3
+        if line.get_linestyle() == "--" and line.get_linewidth() == style.THEORY["linewidth"]
     ]
     return [(colour, values) for colour, values in found if len(values)]
 
