@@ -72,7 +72,7 @@ class Drawing:
                 if isinstance(init, Loaded):
                     init = init.part(end, direction)
                 copy = (direction * sets + index) * len(parts) + k
-                with np.errstate(over="ignore"):
+                with np.errstate(over="ignore", invalid="ignore"):  # also 0 times an infinity
                     own = member(cell, options, init, spec.H, I, spec.weight_scale, streams, copy)
                 one |= {
                     name + end: within_range(a, spec.dtype, CAUSES.get(name, "init"))

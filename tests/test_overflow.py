@@ -105,3 +105,19 @@ def test_the_weights_that_are_too_large_are_named() -> None:
     init = {"recurrent": "randn", "input": "randn", "input_scale": 1e308}
     how, told = outcome({"cell": "rnn", "hidden_size": 5, "seeds": 2, "init": init})
     assert how == "overflow" or "input_scale" in told
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_mean_over_seeds_may_have_a_sum_beyond_range(seeds: int) -> None:
+    """Of three numbers 1e308 the sum is beyond float range, the mean is not."""
+    found = gradlab.run({**ONE, "weight_scale": 1e308, "seeds": seeds}).summary
+    assert found["sigma_max"] == pytest.approx(1e308, rel=1e-15)
+
+
+def test_a_largest_singular_value_beyond_range(tmp_path: Path) -> None:
+    """Entries below 1.8e308, a norm above: no bound, and a report all the same."""
+    config = {"cell": "linear", "hidden_size": 4, "seq_len": 5, "weight_scale": 1e308}
+    found = gradlab.run(config, out=tmp_path / "beyond").summary
+    assert found["outcome"] == "overflow"
+    assert found["sigma_max"] is None  # the seeds 0 to 7 have such a one, or this checks nothing
+    assert "textbook" not in found["theory"]

@@ -19,6 +19,7 @@ from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.nonlinearity import Array
 
 NEAR = 0.1  # a factor is near 0 or 1 within this distance
+HEADROOM = 64  # binary digits: more values than 2^64 are never averaged
 BASICALLY = 0.9  # the share of factors near 0 or 1 that makes them "basically 0 or 1"
 
 
@@ -30,9 +31,9 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         _largest(arrays, "weight_singular_values"),
         _largest(arrays, "weight_spectral_radius"),
     )
-    theory = (
-        textbook(facts.max_slope, sigma_max) if facts.max_slope and sigma_max is not None else None
-    )
+    theory = None
+    if facts.max_slope and sigma_max is not None and np.isfinite(sigma_max).all():
+        theory = textbook(facts.max_slope, sigma_max)
     return told | {
         "sigma_max": _mean(sigma_max),
         "sigma_max_by_gate": _by_gate(arrays, "weight_singular_values", facts.parts),
@@ -160,7 +161,10 @@ def _median_of(arrays: Arrays, name: str, alive: Array) -> float | None:
 def _mean(values: Array | None) -> float | None:
     if values is None or len(values) == 0:
         return None
-    return number(math.fsum(values) / len(values)) if np.isfinite(values).all() else None
+    if not np.isfinite(values).all():
+        return None
+    halved = math.fsum(values / 2**HEADROOM) / len(values)  # the sum may leave float range
+    return number(math.ldexp(halved, HEADROOM))
 
 
 def _median(values: Array) -> float | None:
