@@ -38,7 +38,7 @@ DIRECTION_MARKERS = {"forward": "o", "backward": "s"}
 PATH_COLOURS = {"direct": INDIGO, "forget": PURPLE, "input": ROSE, "candidate": TEAL}
 PATH_MARKERS = {"direct": "o", "forget": "s", "input": "v", "candidate": "^"}
 WHOLE, REST = INDIGO, ROSE  # a lag's share, and what is still missing after it
-FRESH = "#8a6d1f"  # weights drawn anew, beside trained ones: L* 47, in no other palette here
+FRESH = "#a07e1f"  # weights drawn anew, beside trained ones: between PURPLE and TEAL in grey
 SEQUENTIAL = "viridis"  # matplotlib's: lightness rises evenly, for colour-blind readers too
 
 INK = "#222222"

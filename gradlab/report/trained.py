@@ -43,15 +43,14 @@ def sentences(record: Record) -> list[str]:
 def _horizon(record: Record) -> str:
     """Where 1 % is left, or 100 times as much."""
     summary, verdict = record.summary, record.summary["verdict"]
-    horizon, unit = summary["horizon"], network.unit(record, 2)
+    horizon, steps = summary["horizon"], summary["distance"]
     if verdict == "vanishing" and horizon is None:
-        left = summary["log10_remaining"]
-        whole = f"more than 1 % of the gradient is left {summary['distance']} {unit} back"
-        return "" if left is None else f"Reach: {whole}."
+        whole = f"more than 1 % of the gradient is left {steps} {network.unit(record, steps)} back"
+        return "" if summary["log10_remaining"] is None else f"Reach: {whole}."
     if horizon is None or verdict not in ("vanishing", "exploding"):
         return ""
     left = "1 % of the gradient is left" if verdict == "vanishing" else "it is 100 times as large"
-    return f"Reach: {left} {plain(horizon)} {unit} back."
+    return f"Reach: {left} {plain(horizon)} {network.unit(record, horizon)} back."
 
 
 def _beside(record: Record, fresh: dict[str, Any]) -> str:
@@ -73,6 +72,7 @@ def _edge(told: dict[str, Any]) -> str:
     edge = told["edge"]
     if edge is None:
         return f"No weight_scale was found that brings it to the edge: {told['edge_reason']}."
-    known = edge["low"] is not None and edge["high"] is not None
-    between = f" ({plain(edge['low'])} to {plain(edge['high'])})" if known else ""
+    ends = plain(edge["low"]), plain(edge["high"])
+    known = edge["low"] is not None and ends[0] != ends[1]  # seeds that agree leave nothing open
+    between = f" ({ends[0]} to {ends[1]})" if known else ""
     return f"weight_scale {plain(edge['weight_scale'])}{between} would bring it to the edge."
