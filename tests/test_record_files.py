@@ -80,18 +80,22 @@ def test_figures_come_in_the_format_that_was_asked_for(form: str, tmp_path: Path
     gradlab.run({"cell": "rnn", **SIZES, "figures": figures}, out=tmp_path / "x")
     begins = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF-"}[form]
     names = ("gradient_norms", "singular_values", "jacobian_spectrum", "weight_spectrum")
-    names += ("weight_gradient", "lag_split")
+    names += ("weight_gradient", "lag_split", "product_singular_values", "lyapunov_spectrum")
     for name in names:
         assert (tmp_path / "x" / f"{name}.{form}").read_bytes().startswith(begins)
     assert len(list((tmp_path / "x").glob("*.*"))) == len(names) + 6
 
 
 def columns(cell: str) -> list[str]:
-    """DESIGN's order: norms of the parts, the weights' share, singular values, saturation."""
+    """DESIGN's order: norms of the parts, the weights' share, singular values of steps and of
+    products, saturation.
+    """
     parts = ["h", "c", "c_total"] if "c" in CELLS[cell].STATE else ["h"]
     norms = [name for p in parts for name in (f"grad_norm_{p}", f"log10_grad_norm_{p}")]
-    middle = ["log10_weight_grad_norm", "sigma_max", "sigma_min", "saturation"]
-    return ["seed", "t", "lag", *norms, *middle]
+    products = [f"log10_product_sigma_{k + 1}" for k in range(H * len(CELLS[cell].STATE))]
+    products += ["product_effective_rank", "log10_product_condition"]
+    middle = ["log10_weight_grad_norm", "sigma_max", "sigma_min"]
+    return ["seed", "t", "lag", *norms, *middle, *products, "saturation"]
 
 
 @every_cell
@@ -198,6 +202,7 @@ def test_every_array_has_the_documented_shape(cell: str) -> None:
         "H": H,
         "sequences": SPECTRUM["sequences"],
         "values": SPECTRUM["values"],
+        "D": H * len(CELLS[cell].STATE),
         "tensors": len(result.names["tensors"]),
         "paths": len(result.names["paths"]),
         "50": 50,

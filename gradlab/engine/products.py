@@ -114,7 +114,7 @@ class ProductState:
     def spectrum(self) -> Spectrum:
         """`log_sigma`, and what all the values together say."""
         count = self.n if self.keep is None else self.keep
-        own = self._values(max(count, self._e.shape[1]))
+        own = self._values(self.n)  # all: the bits of a sum depend on its length
         small = np.nan_to_num(own[:, count:], nan=-np.inf, neginf=-np.inf)  # forgotten: nothing
         rank = effective_rank(np.concatenate((own[:, :count], small), axis=1))
         condition = np.full(len(own), np.nan)

@@ -55,7 +55,8 @@ def effective_rank(log_sigma: Array) -> Array:
     total = sigma.sum(axis=-1)
     # -sum p ln p with p = sigma / total; 0 ln 0 = 0
     weighted = (sigma * np.where(np.isneginf(below), 0, below)).sum(axis=-1)
-    return np.asarray(total * np.exp(-weighted / total))
+    rank = total * np.exp(-weighted / total)
+    return np.where(np.isnan(rank), np.nan, rank)  # one NaN, whatever its sign
 
 
 def log10_condition(log_sigma: Array) -> Array:

@@ -189,7 +189,8 @@ def test_mapped_files_in_other_processes(
 ) -> None:
     sources(recording)
     inputs = {"type": "file", "path": str(recording.with_name("b.npy")), "cut": cut}
-    base = {**SMALL, "inputs": inputs, "seeds": 2}
+    spectrum = {"product": True, "lyapunov": False}  # by default of a run, not of a sweep's points
+    base = {**SMALL, "inputs": inputs, "seeds": 2, "spectrum": spectrum}
     held = gradlab.run(base)
     monkeypatch.setattr(arrays, "MAPPED", 1)
     arrays._held.cache_clear()

@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
     "seq_len": 40,
     "batch_size": 2,
     "seeds": 3,
-    "spectrum": {"values": 2, "sequences": 2},
+    "spectrum": {"values": 2, "sequences": 2, "product": True, "lyapunov": True},
 }
 WILD = [0.5, 1e30, 1.0, 0.0, 30.0, 1.5, 1e-30]
 

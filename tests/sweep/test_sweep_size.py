@@ -68,9 +68,9 @@ def test_planning_settles_every_point_once(n: int, monkeypatch: pytest.MonkeyPat
     counts = {"settled": 0, "validated": 0}
 
     def counting(name: str, function: Any) -> Any:
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
             counts[name] += 1
-            return function(*args)
+            return function(*args, **options)
 
         return call
 
