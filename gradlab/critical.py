@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradlab.config import Config, Loaded, from_mapping
+from gradlab.config import Config, Loaded, from_mapping, settings
 from gradlab.errors import GradlabError, at
 from gradlab.plan import settle
 from gradlab.runner import run
@@ -23,6 +23,7 @@ Rate = Callable[[float], "Measured"]
 
 TOLERANCE = 1e-4  # of the value, or of 1 where that is larger
 MOST = 60  # evaluations
+LEVEL = 1e-9  # nats per step: a rate that changes by less over 2 % of the key does not cross
 WIDEST = 12  # steps outwards on each side
 SCALES = ("weight_scale", "init.input_scale", "inputs.std", "initial_state.std", "clip.threshold")
 
@@ -75,7 +76,8 @@ def critical(
     """Find the value near `start` at which rate(value).mean is target.
 
     positive: the key is a scale, to be searched by factors; least: its smallest allowed value;
-    widest: steps outwards on each side. Raises UnbracketedError where no bracket is found.
+    widest: steps outwards on each side. Raises UnbracketedError where no bracket is found, and
+    GradlabError where the rate jumps across the target or has it as a limit only.
     """
     seen: dict[float, Measured] = {}
 
@@ -87,13 +89,33 @@ def critical(
     value = root_near(gap, start, positive, least, widest, tolerance)
     step = max(abs(value), 1.0) * 1e-2
     left, right = max(value - step, least), value + step
-    slope = (gap(right) - gap(left)) / (right - left)
-    gap(value)
+    rates = [gap(one) + target for one in (left, value, right)]
+    if not all(map(math.isfinite, rates)):
+        raise GradlabError(_jump(value, [left, value, right], rates), exit_code=1)
+    slope = (rates[2] - rates[0]) / (right - left)
+    if abs(rates[2] - rates[0]) < LEVEL:
+        raise GradlabError(
+            f"the growth rate comes as near to the target as numbers can tell, {rates[1]:.3g} at "
+            f"{value:.4g}, and does not cross it: more of the key changes nothing",
+            exit_code=1,
+        )
     at = seen[value]
-    ends = sorted(value - (end - target) / slope for end in (at.low, at.high)) if slope else []
-    below, above = ends if ends and math.isfinite(slope) else (math.nan, math.nan)
+    below, above = sorted(value - (end - target) / slope for end in (at.low, at.high))
     order = sorted(seen.values(), key=lambda one: one.value)
-    return Critical(value, below, above, slope, tuple(order))
+    return Critical(value, max(below, least), above, slope, tuple(order))
+
+
+def _jump(value: float, near: list[float], rates: list[float]) -> str:
+    """What is said where one side has a gradient, and the other none or none within bounds."""
+    words = {-math.inf: "exactly zero", math.inf: "beyond float range"}
+    told = [
+        f"{words.get(rate, f'{rate:.3g} nats per step')} at {one:.4g}"
+        for one, rate in zip(near, rates, strict=True)
+    ]
+    return (
+        f"no value has the target: near {value:.4g} the growth rate jumps ({', '.join(told)}); "
+        "the gradient is zero or overflows there"
+    )
 
 
 def root_near(
@@ -138,7 +160,7 @@ def bounds(key: str) -> tuple[bool, float]:
 
 def _number(config: Config, key: str) -> float:
     """The value that the key has now."""
-    found: object = config.model_dump()
+    found: object = settings(config)
     for part in key.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     if isinstance(found, bool) or not isinstance(found, float):

@@ -118,6 +118,16 @@ def _matrix(spec: Spec) -> Told:
     return {"random_matrix": numbers}
 
 
+GROWS = "q grows from layer to layer, and chi changes with it: there is no single rate"
+NO_RATE = {  # of a residual net
+    "tanh": GROWS,
+    "sigmoid": GROWS,
+    # phi is positive, so h grows along one direction; the rows of W that ReLU leaves on lie along
+    # it, so W^T D delta has a part along delta, which 1 + chi supposes it has not
+    "relu": "the state and the gradient grow along one direction: 1 + chi is no rate of it",
+}
+
+
 @lru_cache(maxsize=256)
 def _laws(H: int) -> tuple[float, float, float, float]:
     """At g = 1: mean and std of sigma_max, and what encloses the mean spectral radius."""
@@ -169,10 +179,9 @@ def _told_already(at: Setting, exact: bool) -> set[meanfield.Domain]:
 
 def _deep(spec: Spec, at: Setting) -> Told:
     """Fresh weights in each layer, with or without a skip."""
-    skip, varies = spec.topology.residual, at.activation in ("tanh", "sigmoid")
-    if skip and not at.linear_at_rest and (varies or (at.activation == "relu" and at.bias != 0)):
-        why = "q grows from layer to layer, and chi changes with it: there is no single rate"
-        raise ValueError(f"a residual net of {at.activation}: {why}")
+    skip = spec.topology.residual
+    if skip and not at.linear_at_rest and at.activation != "linear":
+        raise ValueError(f"a residual net of {at.activation}: {NO_RATE[str(at.activation)]}")
     found = _mean_field(at)
     rate = critical.untied_residual_rate(float(skip), 1.0, found.chi)
     width = None if skip or at.orthogonal else found.growth_rate_at(spec.H, fresh=True)
@@ -182,13 +191,15 @@ def _deep(spec: Spec, at: Setting) -> Told:
         Limit.SKIP: skip,
         Limit.BATCH: width is not None and spec.B > 1,
     }
+    shared = {meanfield.Domain.SAME_SLOPE, meanfield.Domain.QUENCHED}  # of one matrix at all steps
+    domain = [one for one in found.caveats if one not in shared | _told_already(at, exact=False)]
     return _numbers(at, found) | {
         "H": spec.H,
         "keep": int(skip),
         "growth_rate": rate,
         "growth_rate_at_width": width,
         "source": DEEP_SOURCE,
-        "caveats": _sentences(limits, []),
+        "caveats": _sentences(limits, domain),
     }
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from gradlab.config import Loaded, from_mapping
-from gradlab.critical import TOLERANCE, bounds, root_near
+from gradlab.critical import TOLERANCE, UnbracketedError, bounds, root_near
 from gradlab.errors import GradlabError
 from gradlab.plan import settle
 from gradlab.predicted import rates, told
@@ -68,8 +68,11 @@ def predicted_edge(
         found = [_root(both, k, start, target, key, slow) for k in (0, 1)]
     except ValueError as error:  # no theory is about this experiment, or not at such a value
         return Predicted(reason=str(error))
-    except GradlabError as error:  # the prediction never gets there
-        return Predicted(reason=f"predicted: {error}")
+    except UnbracketedError as error:  # the prediction never gets there
+        ends = f"{error.low:g} to {error.high:g}"
+        return Predicted(reason=f"the predicted rate stays {error.side} the target from {ends}")
+    except GradlabError as error:  # a config that is not valid at a value
+        return Predicted(reason=str(error))
     kind = "dynamic mean field" if slow else "mean field"
     return Predicted(kind, found[0], found[1], _at_rest(spec, key, target))
 

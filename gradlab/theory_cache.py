@@ -71,10 +71,17 @@ def _key(parameters: dict[str, Any]) -> str:
     return f"dynamic-mean-field-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
+def _digest(data: dict[str, Any]) -> str:
+    """Of all that a file holds beside it: a changed digit is found."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
 def _read(path: Path, parameters: dict[str, Any]) -> GatedTheory | None:
     """What the file holds; None where there is none, or one that is not what was written."""
     try:
         data = json.loads(path.read_bytes())
+        if data.pop("sha256") != _digest(data):
+            raise ValueError("not what was written")
         curve = tuple(data["log_mean_square"])
         numbers = (data["log_slope"], data["q_h"], *curve)
         whole = all(isinstance(x, float) and math.isfinite(x) for x in numbers)
@@ -82,7 +89,7 @@ def _read(path: Path, parameters: dict[str, Any]) -> GatedTheory | None:
             raise ValueError("not of these parameters")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         _log.info("computing again what %s should hold: %s", path, error)
         return None
     caveats = dmft.caveats(
@@ -102,7 +109,8 @@ def _write(path: Path, parameters: dict[str, Any], found: GatedTheory) -> None:
     So a folder that cannot be written is told at the level of `-v` and no louder.
     """
     numbers = {name: value for name, value in asdict(found).items() if name in NUMBERS}
-    text = json.dumps({"parameters": parameters} | numbers, indent=1) + "\n"
+    data = {"parameters": parameters} | numbers
+    text = json.dumps(data | {"sha256": _digest(data)}, indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)

@@ -1,8 +1,12 @@
-"""No test reads or writes the cache of whoever runs the tests."""
+"""What holds for all tests: one thread, as in the command line, and no cache of anybody's."""
 
 from __future__ import annotations
 
 import pytest
+
+from gradlab import threads
+
+threads.settle()  # before any test loads numpy
 
 
 @pytest.fixture(autouse=True)

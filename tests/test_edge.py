@@ -6,14 +6,18 @@ Claims:
 - a cubic with a steep and a flat side: the root is found to the tolerance, from either side;
 - the accumulator's rate is 0 whatever the scale, a cell that never gets there: one clear line;
 - a key without a number is refused;
-- an exact zero is below every target, an overflow above.
+- an exact zero is below every target, an overflow above;
+- a rate that has the target only as its limit, or jumps across it, has no edge: one clear line;
+- the interval holds no value that the key may not have.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -58,6 +62,48 @@ def test_infinite_rates_only_bracket() -> None:
     assert critical(rate, 0.5, positive=True).value == pytest.approx(3.0, rel=1e-3)
 
 
+def test_a_limit_is_no_edge() -> None:
+    """-e^-b comes to exactly zero where the numbers end: no b is the edge."""
+
+    def rate(value: float) -> Measured:
+        mean = -math.exp(-value) if value < 40 else 0.0
+        return Measured(value, mean, mean, mean)
+
+    with pytest.raises(GradlabError, match="and does not cross it") as caught:
+        critical(rate, 1.0)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(-math.inf, 1.0), (-1.0, math.inf)])
+def test_a_jump_is_no_edge(low: float, high: float) -> None:
+    def rate(value: float) -> Measured:
+        mean = low if value < 2 else high
+        return Measured(value, mean, mean, mean)
+
+    with pytest.raises(GradlabError, match="near 2 the growth rate jumps") as caught:
+        critical(rate, 1.0, positive=True)
+    assert caught.value.exit_code == 1
+
+
+def test_the_interval_stays_where_the_key_may_be() -> None:
+    def rate(value: float) -> Measured:
+        mean = value - 0.1
+        return Measured(value, mean, mean - 0.5, mean + 0.5)
+
+    found = critical(rate, 1.0, positive=True, least=0.0)
+    # the rate is linear: the interval is +-.5 around .1, cut at 0
+    assert (found.low, found.high) == (0.0, pytest.approx(0.6, rel=1e-3))
+
+
+def test_a_key_of_a_network_from_a_file(tmp_path: Path) -> None:
+    """The config names no cell: nothing is said of that (warnings are errors here)."""
+    weights = {"weight_ih_l0": np.eye(3), "weight_hh_l0": 0.5 * np.eye(3)}
+    np.savez(tmp_path / "w.npz", **weights)
+    config = {"init": {"file": str(tmp_path / "w.npz")}, "inputs": "zeros", "seq_len": 20}
+    # tanh(h / 2) at rest: J = I / 2
+    assert edge(from_mapping(config)).value == pytest.approx(2.0, rel=2 * TOLERANCE)
+
+
 def test_where_there_is_no_edge() -> None:
     with pytest.raises(GradlabError, match="stays below the target from"):
         edge(from_mapping({"cell": "rnn", **SMALL}), "weight_scale", 50.0)
@@ -79,6 +125,9 @@ def test_the_command(tmp_path: object) -> None:
     found = json.loads(CliRunner().invoke(app, ["critical", config, "--json"]).stdout)
     assert found["value"] == pytest.approx(1.0, rel=2 * TOLERANCE)
     assert found["vary"] == "weight_scale"
+    refused = CliRunner().invoke(app, ["critical", config, "--target", "nan"])
+    assert refused.exit_code == 2
+    assert "must be a finite number" in refused.stderr
     refused = CliRunner().invoke(app, ["critical", config, "--vary", "cell"])
     assert refused.exit_code == 2
     assert "cannot be varied" in refused.stderr

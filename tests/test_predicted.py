@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -145,16 +146,48 @@ def test_gains_at_the_zero_state(cell: str, bias: float, gain: float) -> None:
 
 
 def test_fresh_weights() -> None:
-    """ReLU is critical at g^2 = 2 (He et al. 2015); a skip adds 1 to chi."""
+    """ReLU is critical at g^2 = 2 (He et al. 2015); a skip adds 1 to the chi of a linear net."""
     he = theory(cell=RELU, tied=False, weight_scale=math.sqrt(2))["deep"]
     assert he["growth_rate"] == pytest.approx(0, abs=1e-15)
     # of a ReLU layer: ||W^T D v||^2 / ||v||^2 is a sum of about H / 2 chi^2, each over H:
     # variance 2 / H of W, 3 / H of which units are on; half of both, and half for the norm
     assert he["growth_rate_at_width"] == pytest.approx(-2.5 / 4 / 2, abs=1e-12)
-    skip = theory(cell=RELU, tied=False, residual=True)["deep"]
-    assert skip["growth_rate"] == pytest.approx(math.log(1.5) / 2, abs=1e-15)
     linear = theory(cell="linear", tied=False, residual=True, weight_scale=0.5)["deep"]
     assert linear["growth_rate"] == pytest.approx(math.log(1.25) / 2, abs=1e-15)
+
+
+def test_a_residual_net_of_relu_has_no_rate_from_chi() -> None:
+    """h grows along one direction, and the gradient with it: Euler's identity of a homogeneous net
+    keeps delta . h constant. 1 + chi says .203 at g = 1; the series of W^T D's mean part and its
+    scatter, 1 = (g^2 / 2 pi) / (r - 1)^2 + g^2 (1/2 - 1/2 pi) / (r^2 - 1), has ln r = .388.
+    """
+    config = {"cell": RELU, "tied": False, "residual": True, "hidden_size": 256, "seq_len": 30}
+    config |= {"inputs": "zeros", "initial_state": "normal", "seeds": 2, "batch_size": 1}
+    summary = run(settle(from_mapping({**config, "spectrum": "none"}).config)[1]).summary
+    mean, scatter = 1 / (2 * math.pi), 0.5 - 1 / (2 * math.pi)
+    ratio = bisected(lambda r: mean / (r - 1) ** 2 + scatter / (r * r - 1) - 1, 1.1, 3.0)
+    # two seeds of 256 units: a scatter of .01
+    assert summary["growth_rate"]["mean"] == pytest.approx(math.log(ratio), abs=0.04)
+    assert abs(summary["growth_rate"]["mean"] - math.log(1.5) / 2) > 0.15
+    assert set(summary["theory"]) == {"random_matrix", "reason"}
+    assert "one direction" in summary["theory"]["reason"]
+
+
+def bisected(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root between two values, by bisection."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > 0 else (low, middle)
+    return low
+
+
+def test_fresh_weights_have_the_caveats_of_their_mean_field() -> None:
+    config: dict[str, Any] = {"cell": "rnn", "tied": False, "inputs": "zeros"}
+    config |= {"initial_state": "normal", "spectrum": "none", "seeds": 1, "seq_len": 2}
+    found = theory(**config)["deep"]
+    assert any("near the transition" in caveat for caveat in found["caveats"])
+    far = theory(**config, weight_scale=2.5)["deep"]
+    assert not any("near the transition" in caveat for caveat in far["caveats"])
 
 
 @pytest.mark.parametrize("g", [0.7, 1.0, 1.3])

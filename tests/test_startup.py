@@ -3,16 +3,22 @@
 Claims:
 - `gradlab --help` and `--version` load neither numpy, matplotlib, pydantic nor yaml;
 - `run --help` loads none of them either, but for what typer itself may load (pydantic);
-- a run without figures does not load matplotlib.
+- a run without figures does not load matplotlib;
+- the command settles one thread for the linear algebra before numpy is loaded, where the
+  environment does not say how many;
+- Ctrl-C while the command line is still being loaded is told in one line, with exit code 130.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from gradlab.threads import NAMES
 
 SLOW = ("numpy", "matplotlib", "pydantic", "yaml")
 PROGRAM = """
@@ -56,3 +62,46 @@ def test_a_run_without_figures_loads_no_matplotlib(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "record.npz").is_file()
     assert "numpy" in found  # the check can see something
     assert "matplotlib" not in found
+
+
+THREADS = """
+import os, sys
+from gradlab.__main__ import main
+sys.argv = ["gradlab", "list", "cells"]
+try:
+    main()
+except SystemExit:
+    pass
+print("threads:", *(os.environ.get(name, "unset") for name in {names!r}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, ["1"] * 4), ({NAMES[0]: "3"}, ["3"] + ["unset"] * 3), ({NAMES[1]: "2"}, ["unset", "2"])],
+)
+def test_one_thread_unless_the_environment_says_how_many(
+    given: dict[str, str], expected: list[str]
+) -> None:
+    own = {name: value for name, value in os.environ.items() if name not in NAMES}
+    program = THREADS.format(names=NAMES)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=own | given
+    )
+    assert done.stdout.splitlines()[-1].split()[1 : 1 + len(expected)] == expected
+
+
+def test_ctrl_c_while_the_command_line_is_loaded() -> None:
+    """The import is interrupted where it begins: no later place in it is different."""
+    program = """
+import sys
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "gradlab.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+from gradlab.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "gradlab: interrupted; nothing was written\n")

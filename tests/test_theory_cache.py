@@ -90,6 +90,7 @@ def test_it_is_computed_once(computed: Computed, where: Path) -> None:
         b"[]",
         b"{}",
         b"null",
+        b"[" * 200_000,
         b"\xff\xfe\x00",
         b'{"parameters": {}, "log_slope": 1.0, "q_h": 1.0, "log_mean_square": []}',
     ],
@@ -109,6 +110,7 @@ def test_a_torn_file_is_replaced(content: bytes, computed: Computed, where: Path
     [
         ("log_slope", math.nan),
         ("log_slope", "0.5"),
+        ("log_slope", -5.8),  # a number like any other, but not the one that was written
         ("q_h", None),
         ("log_mean_square", [0.0] * dmft.BACK),
         ("log_mean_square", [math.inf] * (dmft.BACK + 1)),

@@ -31,10 +31,15 @@ def critical(
     json: Json = False,
 ) -> None:
     """Find the value of a key at which the gradient neither vanishes nor explodes."""
+    import math
+
     from gradlab.config import load
     from gradlab.critical import edge
+    from gradlab.errors import GradlabError
     from gradlab.predicted_edge import predicted_edge
 
+    if not math.isfinite(target):
+        raise GradlabError(f"--target {target}: must be a finite number of nats per step")
     loaded = load(config, overrides or [])
     found = edge(loaded, vary, target)
     with bar("theory", shown=True) as progress:

@@ -51,9 +51,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     Weights come from a file or are drawn, a gradient is given or comes from an output layer: `init`
     and `loss` have the keys of the one that holds.
     """
-    data = config.model_dump(mode="json")
-    if config.cell is RECOGNISED:
-        del data["cell"]
+    unnamed = {"cell"} if config.cell is RECOGNISED else None
+    data = config.model_dump(mode="json", exclude=unnamed)
     from_file = config.init.file is not None
     data["init"] = {
         key: value for key, value in data["init"].items() if (key in OF_FILE) == from_file

@@ -178,7 +178,8 @@ def _decode(raw: bytes, name: str) -> str:
         column = fault.start - raw.rfind(b"\n", 0, fault.start)
         message = f"byte 0x{raw[fault.start]:02x} (number {fault.start}) is not UTF-8; "
         utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        message += "the file looks like UTF-16: save it as UTF-8" if utf16 else "save as UTF-8"
+        wanted = "save as UTF-8" if fault.start else "a config is YAML, a text in UTF-8"
+        message += "the file looks like UTF-16: save it as UTF-8" if utf16 else wanted
         raise GradlabError(
             Problem(message, (), f"{name}:{line}:{column}", (line, column))
         ) from None

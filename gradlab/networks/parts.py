@@ -38,10 +38,11 @@ def jacobian_by_vjp(cell: Cell, p: Any, local: Locals, D: int) -> Array:
     """J_t (..., B, D, D): each row is J_t^T pulled back from a unit vector, all rows at once."""
     fields = list(local)
     *lead, _, B = np.broadcast_shapes(*(f[..., :1, :].shape for f in fields))
-    unit = np.broadcast_to(np.eye(D, dtype=fields[0].dtype), (*lead, D, D))
+    # all laid out alike: else numpy multiplies a lone member in another order than one of several
+    unit = np.broadcast_to(np.eye(D, dtype=fields[0].dtype), (*lead, D, D)).copy()
     rows = []
     for b in range(B):
-        wide = (np.broadcast_to(f[..., b : b + 1], (*f.shape[:-1], D)) for f in fields)
+        wide = (np.repeat(f[..., b : b + 1], D, axis=-1) for f in fields)
         pulled = cell.vjp(p, Locals(*wide), unit)[0]
         rows.append(pulled.swapaxes(-1, -2))
     return np.stack(rows, axis=-3)

@@ -124,7 +124,8 @@ def _textbook(textbook: dict[str, Any], verdict: str) -> str:
     if textbook["sufficient_for_vanishing"] == seeds:
         return f"Textbook: gamma sigma_max = {plain(bound)} < 1: sufficient for vanishing."
     if textbook["necessary_for_exploding"] == seeds:
-        text = f"Textbook: gamma sigma_max = {plain(bound)} > 1: necessary for exploding, "
+        most = " (at most)" if seeds > 1 else ""
+        text = f"Textbook: gamma sigma_max = {plain(bound)}{most} > 1: necessary for exploding, "
         here = ": here it does not." if verdict in ("vanishing", "preserved") else "."
         return f"{text}not sufficient{here}"
     held = textbook["sufficient_for_vanishing"]

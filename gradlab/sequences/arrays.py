@@ -19,6 +19,7 @@ from gradlab.nonlinearity import Array
 from gradlab.sequences import table
 from gradlab.weights import npz
 
+MAGIC = b"\x93NUMPY"
 MAPPED = 2**26  # bytes of an .npy file from which on it is mapped
 LOOKED_AT = 2**21  # numbers at a time when a file is searched for NaN
 KEPT = 2  # files that stay in memory, for the next experiment of a sweep
@@ -95,9 +96,12 @@ def _refuse_not_finite(batch: Array, name: str) -> None:
 
 def _npy(path: Path) -> Array:
     try:
-        if path.stat().st_size >= MAPPED:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        return np.asarray(np.load(path, allow_pickle=False))
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise GradlabError(f"{path.name} is no npy file: it does not begin as one")
+        # mapped in any case: a header that claims more than there is costs no memory then
+        mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped if path.stat().st_size >= MAPPED else np.array(mapped)
     except (OSError, ValueError, EOFError) as error:
         raise GradlabError(f"{path.name} is not a readable npy file: {error}") from error
 

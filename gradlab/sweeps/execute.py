@@ -19,16 +19,10 @@ from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Protocol, TypeVar
 
+from gradlab import threads
 from gradlab.errors import GradlabError
 
 T = TypeVar("T")
-
-BLAS_THREADS = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class Executors(Protocol):
@@ -130,9 +124,9 @@ class _Worker(SpawnProcess):
     """
 
     def start(self) -> None:
-        before = {name: os.environ.get(name) for name in BLAS_THREADS}
+        before = {name: os.environ.get(name) for name in threads.NAMES}
         with _undisturbed():
-            os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+            os.environ.update(threads.ONE)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 super().start()

@@ -38,6 +38,8 @@ def read(path: Path) -> dict[str, Array]:
     """All arrays of a file by name. Raises GradlabError for a missing, foreign or broken file."""
     reader = FORMATS.get(path.suffix)
     if reader is None:
+        if path.is_dir():
+            raise GradlabError(f"{str(path)!r} is a directory; give a file with weights")
         known = ", ".join([*FORMATS, *LAYERED])
         raise GradlabError(f"cannot read {path.name!r}: known formats are {known}")
     found = reader(path)

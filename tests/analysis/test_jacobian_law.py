@@ -32,6 +32,14 @@ def units_of(activation: str, g: float, s2: float) -> Population:
     return population(activation, g, 0.0, q)
 
 
+@pytest.mark.parametrize("g", [1e-200, 1e-160, 1e160, 1e200])
+def test_the_quarter_circle_scales(g: float) -> None:
+    """g times its density depends on sigma / g alone; g^2 is no float here."""
+    x = np.linspace(0, 3, 31)
+    np.testing.assert_allclose(g * quarter_circle(x * g, g), quarter_circle(x, 1.0), rtol=1e-12)
+    assert quarter_circle(np.array([1e300]), g)[0] == 0 or g == 1e300
+
+
 @pytest.mark.parametrize("g", [0.3, 1.0, 2.5])
 def test_the_identity_is_the_quarter_circle(g: float) -> None:
     units = population("linear", g, 0.0, 1.0)

@@ -78,6 +78,7 @@ ALONE: list[dict[str, Any]] = [
     {"cell": "lstm", "hidden_size": 3, "bidirectional": True, "layers": 2, "loss": "mse"},
     {"cell": "gru", "hidden_size": 4, "bidirectional": True, "layers": 3, "residual": True},
     {"cell": "rnn", "hidden_size": 1, "batch_size": 1, "bidirectional": True, "layers": 2},
+    {"cell": "lstm", "hidden_size": 1, "batch_size": 1, "layers": 2},  # one row or column
     {"cell": "rnn", "hidden_size": 3, "tied": False, "residual": True, "block": 2},
     {"cell": "gru", "hidden_size": 3, "encoder_decoder": {"encoder": 5, "decoder": 7}},
     {"cell": "rnn", "hidden_size": 5, "truncate": 4, "loss": {"at": "all"}},

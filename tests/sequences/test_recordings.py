@@ -227,12 +227,18 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", np.ones((2, 2)), np.ones((2, 2)))
     np.save(tmp_path / "objects.npy", np.array([[{}]]), allow_pickle=True)
     (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY\x01")
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUM")
+    claims = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 1), }\n"
+    head = b"\x93NUMPY\x01\x00" + len(claims).to_bytes(2, "little")
+    (tmp_path / "huge.npy").write_bytes(head + claims + bytes(80))
     (tmp_path / "x.wav").write_bytes(b"RIFF")
     (tmp_path / "folder.csv").mkdir()
     for name, message in {
         "two.npz": "holds 2 arrays",
         "objects.npy": "not a readable npy",
         "torn.npy": "not a readable npy",
+        "cut.npy": "is no npy file",
+        "huge.npy": "not a readable npy file: mmap length is greater than file size",
         "x.wav": r"known formats are \.npy, \.npz, \.csv",
         "folder.csv": "is a folder or a device; name a file",
         "no.csv": "there is no file",

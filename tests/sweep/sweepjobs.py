@@ -40,10 +40,10 @@ def wayward(options: dict[str, Any], task: Task) -> Finished:
 
 def noting(folder: Path, task: Task) -> Finished:
     """The real work; leaves the worker's process id and numbers of BLAS threads in the folder."""
-    from gradlab.sweeps.execute import BLAS_THREADS
+    from gradlab.threads import NAMES
 
     note = folder / str(os.getpid())
-    note.write_text(" ".join(os.environ.get(name, "unset") for name in BLAS_THREADS))
+    note.write_text(" ".join(os.environ.get(name, "unset") for name in NAMES))
     time.sleep(0.1)
     return work(task)
 

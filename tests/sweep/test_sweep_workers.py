@@ -25,9 +25,10 @@ import pytest
 import sweepjobs
 from sweeping import command, environment, perform, planned, scales, table, wayward
 
+from gradlab import threads
 from gradlab.sweeps import job as sweepjob
 from gradlab.sweeps.coordinate import Coordinator
-from gradlab.sweeps.execute import BLAS_THREADS, Processes, executors
+from gradlab.sweeps.execute import Processes, executors
 from gradlab.sweeps.job import Planned
 from gradlab.sweeps.result import SweepResult
 
@@ -169,8 +170,8 @@ def test_workers_are_as_many_as_asked_for_with_one_blas_thread_each(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(BLAS_THREADS[0], "3")
-    for name in BLAS_THREADS[1:]:
+    monkeypatch.setenv(threads.NAMES[0], "3")
+    for name in threads.NAMES[1:]:
         monkeypatch.delenv(name, raising=False)
     before = dict(os.environ)
     notes = tmp_path / "notes"
@@ -180,7 +181,7 @@ def test_workers_are_as_many_as_asked_for_with_one_blas_thread_each(
     found = {p.name: p.read_text() for p in notes.iterdir()}
     assert len(found) == 2
     assert str(os.getpid()) not in found
-    assert set(found.values()) == {" ".join("1" for _ in BLAS_THREADS)}
+    assert set(found.values()) == {" ".join("1" for _ in threads.NAMES)}
     assert dict(os.environ) == before
 
 

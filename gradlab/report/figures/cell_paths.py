@@ -78,8 +78,8 @@ def title(record: Record) -> str:
         return f"Only the direct path: it carries {plain(direct)} per step"
     largest = max(typical, key=lambda name: typical[name])
     if typical[largest] < direct:
-        others = f"others about {_of(typical)} or less"
-        return f"The direct path dominates: {plain(direct)} per step, {others}"
+        others = f"others {_of(typical)} at most"
+        return f"The direct path dominates: in the median {plain(direct)} per step, {others}"
     name = NAMES.get(largest, largest)
     return f"The {name} path outweighs the direct one: {_of(typical)} > {plain(direct)}"
 

@@ -69,10 +69,19 @@ def labels(positions: Sequence[float]) -> list[str]:
 
 
 def about(log10: float) -> str:
-    """10**log10 for a title: the power of ten where it is far from 1, else one digit; 0."""
+    """10**log10 for a title, to one digit: 0.3, 3·10⁻⁵; the power of ten alone where it is farther
+    than a thousand powers from 1; nothing.
+    """
     if math.isinf(log10) or math.isnan(log10):
         return "nothing"
-    return _power(float(round(log10))) if abs(log10) >= 2 else f"{10**log10:.1g}"
+    if abs(log10) < 2:
+        return f"{10**log10:.1g}"
+    exponent = math.floor(log10)
+    digit = round(10 ** (log10 - exponent))
+    if abs(log10) > 1000 or digit == 10:
+        exponent, digit = round(log10), 1
+    power = f"10{str(exponent).translate(_SUPERSCRIPT)}"
+    return power if digit == 1 else f"{digit}·{power}"
 
 
 def _plain(log10: float) -> str:

@@ -10,6 +10,7 @@ little. Gated cells have no such law. Values that are zero up to rounding are co
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from gradlab.record import Record
 from gradlab.report import network, style, told_theory
 from gradlab.report.figures import captions, decades, histogram
 from gradlab.report.figures.ensemble import Array
-from gradlab.report.words import plain, share
+from gradlab.report.words import plain, power, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +82,8 @@ def draw(ax: Axes, record: Record) -> None:
     bins = 100 * float(edges[1] - edges[0])  # of a density per decade, per cent of a bin
     found = histogram.over_members(values, edges, bins)
     seeds = f"{found.members} seeds, {found.spread}" if found.members > 1 else "one seed"
-    square = float(np.mean([np.mean(100.0**one) for one in values]))
-    histogram.draw(ax, found, style.INDIGO, f"measured, {seeds}: mean square {plain(square)}")
+    square = power(_log10_mean_square(values))
+    histogram.draw(ax, found, style.INDIGO, f"measured, {seeds}: mean square {square}")
     top = found.highest
     if theory is not None:
         top = max(top, bins * float(theory.density.max()))
@@ -99,6 +100,12 @@ def draw(ax: Axes, record: Record) -> None:
     ax.set_xlabel("singular value of Jₜ = ∂sₜ/∂sₜ₋₁ (log scale)")
     ax.set_ylabel("share of all values in a bin (%)")
     captions.legend(ax)
+
+
+def _log10_mean_square(log10: list[Array]) -> float:
+    """log10 of the mean over the members of the mean square of each one's values."""
+    top = max(float(one.max()) for one in log10)
+    return 2 * top + math.log10(np.mean([np.mean(100.0 ** (one - top)) for one in log10]))
 
 
 def title(record: Record, values: list[Array], theory: Law | None) -> str:

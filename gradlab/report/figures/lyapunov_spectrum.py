@@ -62,15 +62,15 @@ def draw(ax: Axes, record: Record) -> None:
 
 
 def title(record: Record) -> str:
-    """The largest exponent, and how many are above zero: medians over the seeds."""
-    values = _known(_members(record[ARRAY]))
-    median = np.median(values, axis=0)
-    largest = float(median.max())
-    if not np.isfinite(largest):
+    """The largest exponent, the mean over the seeds as in the summary, and how many are above 0 in
+    the median.
+    """
+    median = np.median(_known(_members(record[ARRAY])), axis=0)
+    largest = record.summary["lyapunov_max"]
+    if largest is None or not np.isfinite(median.max()):
         return "Every direction ends at exactly zero"
-    above, D = int(np.count_nonzero(median > 0)), len(median)
-    growing = f"{above or 'none'} of {D} above 0"
-    return f"Largest exponent {signed(largest)} nats per {network.unit(record)}, {growing}"
+    grow = f"{int(np.count_nonzero(median > 0)) or 'none'} of {len(median)} grow"
+    return f"Largest exponent {signed(largest)} nats per {network.unit(record)}, {grow}"
 
 
 def _squares(ax: Axes, curve: Curve, record: Record) -> None:

@@ -69,7 +69,13 @@ def title(grid: Grid, roles: Roles) -> str:
     found = all_crossings(grid, roles)
     if roles.x is not None and any(found):
         every = [value for line in found for value in line]
-        return f"Zero growth at {grid.axes[roles.x].name} ≈ {between(every)}"
+        name, where = grid.axes[roles.x].name, between(every)
+        several = " to " in where
+        return (
+            f"Zero growth at {name} {where}, by curve"
+            if several
+            else f"Zero growth at {name} ≈ {where}"
+        )
     verdicts = {str(verdict) for verdict in np.unique(roles.take(grid.verdict)) if verdict}
     growth = roles.take(grid.mean)
     growth = growth[np.isfinite(growth)]
