@@ -90,6 +90,11 @@ def loss_steps(record: Record) -> list[int]:
     return sorted(int(t) for t in at)
 
 
+def sums(record: Record) -> bool:
+    """Whether the gradient is a sum over several loss terms: its norm is of no single distance."""
+    return len(loss_steps(record)) > 1
+
+
 def kind(record: Record) -> list[str]:
     """In a few words, what is not the plain network of one layer."""
     config, cut = record.config, truncation(record)

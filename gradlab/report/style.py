@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradlab.errors import GradlabError
+from gradlab.record import Record
+from gradlab.report import network
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +29,14 @@ VERDICT_COLOURS = {
     "exploding": "#d85a0a",  # 54
     "preserved": "#12a67a",  # 61
 }
+
+
+def verdict_colour(record: Record) -> str:
+    """Of what is said of a run at first; of a sum over several loss terms the verdict says little,
+    and has no colour.
+    """
+    return SOFT if network.sums(record) else VERDICT_COLOURS[record.summary["verdict"]]
+
 
 # P. Tol's muted scheme: L* 22, 46, 56, 64
 INDIGO, PURPLE, ROSE, TEAL = "#332288", "#aa4499", "#cc6677", "#44aa99"

@@ -19,7 +19,7 @@ from rich.text import Text
 from gradlab.record import Record
 from gradlab.report import trained, words
 from gradlab.report.sparkline import sparkline
-from gradlab.report.style import VERDICT_COLOURS
+from gradlab.report.style import verdict_colour
 from gradlab.report.tables import Table, details, experiment, norms_by_lag
 
 PIPED_WIDTH = 80
@@ -42,9 +42,7 @@ class _Console(Console):
 def show(record: Record, out: Console) -> None:
     """Print the summary of one run."""
     out.print(Text(experiment(record), style="dim"))
-    out.print(
-        Text(words.headline(record), style=f"bold {VERDICT_COLOURS[record.summary['verdict']]}")
-    )
+    out.print(Text(words.headline(record), style=f"bold {verdict_colour(record)}"))
     for reason in words.reasons(record):
         out.print(Text(f"  {reason}"))
     out.print()

@@ -47,7 +47,7 @@ def expected(record: Record) -> Expected | None:
     """What theory predicts for ||dL/dh_t||; None where it predicts nothing, or where the gradient
     that was recorded is another one: a sum over several steps, or clipped on its way.
     """
-    if len(network.loss_steps(record)) > 1 or (record["clip_scale"] < 1).any():
+    if network.sums(record) or (record["clip_scale"] < 1).any():
         return None
     theory = record.summary["theory"]
     if "dynamic_mean_field" in theory:

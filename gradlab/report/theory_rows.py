@@ -50,7 +50,7 @@ def notes(record: Record) -> tuple[str, ...]:
 def _measured_rate(record: Record) -> str:
     """Of one dependency; a sum over several, or what a clip left, is none."""
     rate = record.summary["growth_rate"]
-    alone = len(network.loss_steps(record)) == 1 and not (record["clip_scale"] < 1).any()
+    alone = not network.sums(record) and not (record["clip_scale"] < 1).any()
     return signed(rate["mean"]) if rate and alone else "-"
 
 

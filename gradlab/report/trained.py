@@ -31,7 +31,7 @@ def sentences(record: Record) -> list[str]:
     """What training did; of trained weights alone where they were not compared."""
     if record.config["init"].get("file") is None:
         return []
-    alone = len(network.loss_steps(record)) == 1  # what is left of a sum says nothing
+    alone = not network.sums(record)  # what is left of a sum says nothing
     lines = [_horizon(record)] if alone else []
     if applies(record):
         told = record.summary["trained"]

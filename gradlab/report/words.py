@@ -24,6 +24,10 @@ def headline(record: Record) -> str:
         verdict += f" (forward direction{last})"
     if rate is None:
         return f"{verdict}: {summary['reasons']['growth_rate']}"
+    if network.sums(record):
+        per = f"nats per {network.unit(record)}"
+        terms = f"a sum of {len(network.loss_steps(record))} loss terms"
+        return f"{terms}, {verdict}: growth rate {signed(rate['mean'])} {per}"
     return f"{verdict}: {_course(record)}"
 
 
@@ -33,10 +37,6 @@ def _course(record: Record) -> str:
     steps = summary.get("distance", travelled(record))
     verdict, rate, left = summary["verdict"], summary["growth_rate"], summary["log10_remaining"]
     unit, units = network.unit(record), network.unit(record, 2)
-    if len(network.loss_steps(record)) > 1:
-        return (
-            f"growth rate {signed(rate['mean'])} nats per {unit} of a sum over several loss terms"
-        )
     if verdict == "vanishing":
         what = f"the gradient halves every {plain(summary['half_life'])} {units}"
         return f"{what}; after {steps} {units} {power(left)} of it is left"

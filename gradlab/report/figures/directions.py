@@ -93,7 +93,7 @@ def _curve(distance: NDArray[np.int64], values: Array) -> Curve:
 def _notes(record: Record) -> list[str]:
     enters, seeds = entries(record), len(record["seeds"])
     notes = ["of the last layer"] if network.chained(record) else []
-    if len(network.loss_steps(record)) > 1:
+    if network.sums(record):
         notes.append("the gradient enters at several steps: the curves are sums")
     else:
         where = [f"{name} at t = {enters[name]}" for name in NAMES]

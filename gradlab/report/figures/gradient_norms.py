@@ -75,9 +75,7 @@ def draw(ax: Axes, record: Record) -> None:
         ax.plot(theory.t, theory.log10, label=theory.label, zorder=4.5, **style.THEORY)
     _threshold(ax, record)
     marks.steps(ax, record)
-    captions.title(
-        ax, title(record), style.VERDICT_COLOURS[record.summary["verdict"]], _notes(record)
-    )
+    captions.title(ax, title(record), style.verdict_colour(record), _notes(record))
     ax.set_ylabel("gradient norm" + (" ‖∂L/∂hₜ‖" if len(curves) == 1 else ""))
     captions.legend(ax)
 
@@ -91,6 +89,9 @@ def title(record: Record) -> str:
 def _verdict(record: Record) -> str:
     summary, units = record.summary, network.unit(record, 2)
     verdict, rate = summary["verdict"], summary["growth_rate"]
+    if rate is not None and network.sums(record):
+        terms = len(network.loss_steps(record))
+        return f"a sum of {terms} loss terms: {_rate(rate['mean'])} nats per {network.unit(record)}"
     if rate is None:
         zero = _zeros(record)
         if not zero.seeds:
@@ -120,7 +121,7 @@ def textbook_bound(record: Record) -> tuple[Array, Array] | None:
     theory = record.summary["theory"].get("textbook")
     if theory is None or theory["bound_per_step"] <= 0:
         return None
-    if len(network.loss_steps(record)) > 1 or (record["clip_scale"] < 1).any():
+    if network.sums(record) or (record["clip_scale"] < 1).any():
         return None
     last = travelled(record)
     start = record["log10_grad_norm_h"][:, record["t"] == last]
@@ -189,7 +190,7 @@ def _fit(ax: Axes, record: Record) -> None:
     slope = rate["mean"] / LN10
     ends = np.array([lag[0], lag[-1]])
     label = f"fit: factor {plain(math.exp(rate['mean']))} per {network.unit(record)}"
-    colour = style.VERDICT_COLOURS[record.summary["verdict"]]
+    colour = style.verdict_colour(record)
     values = centre + slope * (ends - lag.mean())
     ax.plot(last - ends, values, label=label, color=colour, zorder=4, **style.FIT)
 
@@ -233,7 +234,7 @@ def _notes(record: Record) -> list[str]:
     lost = len(record["seeds"]) - zero.of
     if lost:
         notes.append(f"{lost} of {len(record['seeds'])} seeds left out: their states overflowed")
-    if len(network.loss_steps(record)) > 1:
+    if network.sums(record):
         notes.append("the gradient enters at several steps: the curve is a sum")
     elif travelled(record) < record.config["seq_len"]:
         notes.append(f"the gradient enters at t = {travelled(record)}")

@@ -90,6 +90,6 @@ def _notes(record: Record) -> list[str]:
         notes.append(f"in norm; cosine with the whole gradient: {plain(lost['cosine'])}")
     elif lags.horizon(record) is not None:
         notes.append("the sum of these parts is within 5 % of the whole, in norm")
-    if len(network.loss_steps(record)) > 1:
+    if network.sums(record):
         notes.append("steps count back from each of the loss terms")
     return notes

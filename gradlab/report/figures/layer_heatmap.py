@@ -176,6 +176,6 @@ def _notes(record: Record) -> list[str]:
         notes.append("of each layer: above, the forward direction (→); below, the backward one (←)")
     if alive < seeds:
         notes.append(f"{seeds - alive} of {seeds} seeds left out: their states overflowed")
-    if len(network.loss_steps(record)) > 1:
+    if network.sums(record):
         notes.append("the gradient enters at several steps: norms are of sums")
     return notes

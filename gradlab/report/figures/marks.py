@@ -70,8 +70,8 @@ def notes(record: Record) -> list[str]:
     if cut is None or borders(record, cut):
         return []
     if cut.mode == "chunked":
-        if len(network.loss_steps(record)) > 1 and cut.steps < record.config["seq_len"]:
+        if network.sums(record) and cut.steps < record.config["seq_len"]:
             return [f"truncated at the borders of chunks of {cut.steps} steps"]
-    elif len(network.loss_steps(record)) > 1:
+    elif network.sums(record):
         return [f"truncated: every loss term reaches {cut.steps} steps back"]
     return [f"truncation after {cut.steps} steps cuts nothing here"]
