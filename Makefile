@@ -1,6 +1,7 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests                 make examples   every config in configs/
 # make test-slow  theory against simulations, minutes each
+# make schema  configs/gradlab.schema.json, for editors
 # make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test test-slow check lint types examples pictures clean
+.PHONY: run test test-slow check lint types examples schema pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -39,6 +40,9 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.jso
 
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force
+
+schema: $(VENV)/.installed
+	$(BIN)/gradlab schema --out configs/gradlab.schema.json
 
 # the pictures of the README, from the examples
 pictures: examples

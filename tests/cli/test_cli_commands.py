@@ -233,6 +233,15 @@ def test_the_schema_names_every_key() -> None:
         assert set(yaml.safe_load(path.read_text("utf-8"))) <= set(schema["properties"])
 
 
+def test_the_schema_goes_to_a_file_whole(folder: Path) -> None:
+    done = command("schema", "--out", "s.json")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "s.json\n", "")
+    assert (folder / "s.json").read_text(encoding="utf-8") == command("schema").stdout
+    failed = command("schema", "-o", "nowhere/s.json")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr == "gradlab: cannot write 'nowhere/s.json': no such file or directory\n"
+
+
 KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES}
 
 
