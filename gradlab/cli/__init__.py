@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gradlab import __version__
+from gradlab.cli.clean import clean
 from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect,
     "show": show,
     "ls": ls,
+    "clean": clean,
     "export": export,
     "new": new,
     "list": kinds,
