@@ -10,9 +10,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
-QUICK ?= tests/config tests/report/test_export.py tests/report/figures/test_save.py tests/weights/test_keras_files.py \
-  tests/cli/test_settings.py tests/cli/test_inspect.py tests/cli/test_gradcheck.py tests/test_record_files.py \
-  tests/test_startup.py tests/cells/test_cells.py
+QUICK ?= tests/config/test_config_schema.py tests/config/test_config_loading.py tests/config/test_config_messages.py \
+  tests/report/test_export.py tests/report/figures/test_save.py tests/weights/test_keras_files.py \
+  tests/cli/test_cli_commands.py tests/cli/test_settings.py tests/test_startup.py
 CONFIG ?= configs/rnn_exploding.yaml
 SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
