@@ -1,17 +1,24 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests                 make examples   every config in configs/
 # make test-slow  theory against simulations, minutes each
+# make test-lowest  quick tests with the oldest packages that pyproject.toml allows
+# make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
+# make schema  configs/gradlab.schema.json, for editors
 # make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
+QUICK ?= tests/config/test_config_schema.py tests/config/test_config_loading.py tests/config/test_config_messages.py \
+  tests/report/test_export.py tests/report/figures/test_save.py tests/weights/test_keras_files.py \
+  tests/cli/test_cli_commands.py tests/cli/test_settings.py tests/test_startup.py
 CONFIG ?= configs/rnn_exploding.yaml
 SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test test-slow check lint types examples pictures clean
+.PHONY: run test test-slow test-lowest test-python check lint types examples schema pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -21,6 +28,12 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m long
+
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -q $(QUICK)
+
+test-python:
+	$(MAKE) test PYTHON=$(PYTHON) VENV=.venv-$(notdir $(PYTHON))
 
 check: lint types test
 
@@ -39,6 +52,9 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.jso
 
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force
+
+schema: $(VENV)/.installed
+	$(BIN)/gradlab schema --out configs/gradlab.schema.json
 
 # the pictures of the README, from the examples
 pictures: examples
@@ -64,5 +80,14 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/.installed
 
+# pip is told the lowest versions; what those need themselves is the newest that fits
+$(LOWEST)/.installed: pyproject.toml .ci/lowest.py
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint $(LOWEST)/constraints.txt --editable '.[keras,parquet,netcdf]' 'pytest>=9' hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

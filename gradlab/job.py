@@ -75,8 +75,7 @@ def perform(
     replaced = place.folder.is_result()
     with staged(place.folder) as staging:
         record = run(spec, progress)
-        source = loaded.source.path
-        origin = provenance(command, started, source.parent if source else Path.cwd())
+        origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
         write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)
         formats = config.figures.formats if draw else ()

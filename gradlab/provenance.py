@@ -18,8 +18,13 @@ import numpy as np
 from gradlab import __version__
 
 
-def provenance(command: Sequence[str], started: datetime, folder: Path) -> dict[str, Any]:
-    """What goes into provenance.json. folder: the config's, whose git revision is told."""
+def provenance(
+    command: Sequence[str], started: datetime, config: Path | None, results: Path
+) -> dict[str, Any]:
+    """What goes into provenance.json. config: its file, None where there is none; the git revision
+    is that of its folder. results: the folder where the result will lie.
+    """
+    folder = Path.cwd() if config is None else config.parent
     seconds = (datetime.now(UTC) - started).total_seconds()
     return {
         "gradlab": __version__,
@@ -34,10 +39,17 @@ def provenance(command: Sequence[str], started: datetime, folder: Path) -> dict[
         },
         "git": _git(folder),
         "command": list(command),
+        "config": None if config is None else _origin(config, results),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "peak_memory_mib": round(_peak_memory() / 2**20, 1),
     }
+
+
+def _origin(config: Path, results: Path) -> dict[str, str]:
+    """Where the config is, in two ways: one holds when a project moves, one when its results do."""
+    path = os.path.realpath(config)
+    return {"path": path, "relative": os.path.relpath(path, os.path.realpath(results))}
 
 
 def same_minor(a: str, b: str) -> bool:

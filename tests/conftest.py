@@ -1,4 +1,4 @@
-"""What holds for all tests: one thread, as in the command line, and no cache of anybody's."""
+"""What holds for all tests: one thread, as in the command line; nobody's cache or settings."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     """One folder for all tests of a session: what one has computed another need not."""
     folder = tmp_path_factory.getbasetemp() / "gradlab-cache"
     monkeypatch.setenv("GRADLAB_CACHE", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.with_name("no-settings")))
+    for name in ("RESULTS", "JOBS", "EXECUTOR", "MAX_POINTS", "NO_FIGURES"):
+        monkeypatch.delenv(f"GRADLAB_{name}", raising=False)

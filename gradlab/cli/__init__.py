@@ -12,16 +12,18 @@ from typing import Annotated
 import typer
 
 from gradlab import __version__
+from gradlab.cli.clean import clean
 from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
-from gradlab.cli.guard import guarded
+from gradlab.cli.guard import failing, guarded
 from gradlab.cli.inspect import inspect
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
 from gradlab.cli.new import new
 from gradlab.cli.run import run
 from gradlab.cli.schema import schema
+from gradlab.cli.settings import settings
 from gradlab.cli.show import show
 from gradlab.cli.sweep import sweep
 from gradlab.cli.verify import verify
@@ -54,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect,
     "show": show,
     "ls": ls,
+    "clean": clean,
     "export": export,
     "new": new,
     "list": kinds,
@@ -74,6 +77,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -82,6 +86,10 @@ def root(
     ] = False,
 ) -> None:
     """What holds for all commands; the help text is HELP."""
+    with failing():
+        values, places = settings()
+    context.default_map = dict.fromkeys(COMMANDS, values)
+    context.obj = places
 
 
 def main() -> None:

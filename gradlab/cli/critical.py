@@ -29,6 +29,9 @@ def critical(
         float, typer.Option(help="The growth rate wanted, nats per step; 0 is the edge.")
     ] = 0.0,
     json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the value and errors only.")
+    ] = False,
 ) -> None:
     """Find the value of a key at which the gradient neither vanishes nor explodes."""
     import math
@@ -42,7 +45,10 @@ def critical(
         raise GradlabError(f"--target {target}: must be a finite number of nats per step")
     loaded = load(config, overrides or [])
     found = edge(loaded, vary, target)
-    with bar("theory", shown=True) as progress:
+    if quiet and not json:  # the prediction is not printed, so it is not made
+        typer.echo(f"{found.value:.17g}")
+        return
+    with bar("theory", shown=not quiet) as progress:
         predicted = predicted_edge(
             loaded, vary, target, found.value, lambda n: progress(min(n / EVALUATIONS, 1.0))
         )

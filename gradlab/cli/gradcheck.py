@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradlab.cli.options import Json
+
 if TYPE_CHECKING:
     from gradlab.gradcheck import Result
 
@@ -19,7 +21,8 @@ def gradcheck(
             show_default=False,
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what failed only.")] = False,
 ) -> None:
     """Check a cell's derivatives against its own step; exit code 1 where one is wrong."""
     from pathlib import Path
@@ -37,8 +40,10 @@ def gradcheck(
     derivatives = getattr(found, "DERIVATIVES", {})
     if json:
         _print_json(cell, results, derivatives)
-    else:
+    elif not quiet:
         _print_table(results, derivatives)
+    elif wrong := [result for result in results if not result.passed]:
+        _print_table(wrong, {})
     if not all(result.passed for result in results):
         raise typer.Exit(1)
 

@@ -68,6 +68,15 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
+def failing() -> Iterator[None]:
+    """Errors of a user end the program as in a command; for what comes before the command."""
+    try:
+        yield
+    except GradlabError as error:
+        _fail(str(error), error.exit_code)
+
+
+@contextmanager
 def when_interrupted(message: Callable[[], str]) -> Iterator[None]:
     """What is said when the block is interrupted, where something was written by then."""
     try:

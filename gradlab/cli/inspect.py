@@ -20,18 +20,18 @@ def inspect(
     ],
     json: Json = False,
 ) -> None:
-    """Tell which recurrent layers a file of trained weights has, and how to run them."""
+    """Tell which recurrent layers a weights file has; exit code 1 where there is none."""
     from gradlab.errors import GradlabError
     from gradlab.trained import nothing
     from gradlab.weights import recurrent
 
     found = recurrent(file)
+    if json:
+        _print_json(file, found)
     if not found.layers:
         why = [f"{file.name}: {reason}" for reason in found.others.values()]
         raise GradlabError(*(why or [nothing(found, file.name)]), exit_code=1)
-    if json:
-        _print_json(file, found)
-    else:
+    if not json:
         _print_tables(file, found)
 
 

@@ -19,9 +19,15 @@ Results = Annotated[
     typer.Option("--results", metavar="ROOT", envvar="GRADLAB_RESULTS", help="Where results go."),
 ]
 RESULTS = Path("results")
-NoFigures = Annotated[bool, typer.Option("--no-figures", help="Draw no figures.")]
+NoFigures = Annotated[
+    bool,
+    typer.Option("--no-figures/--figures", envvar="GRADLAB_NO_FIGURES", help="Draw no figures."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder and errors only.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Tell where values came from, and the time went.")
+]
 
 
 def force_option(what: str) -> Any:

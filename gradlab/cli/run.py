@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, NoFigures, Out, Quiet, Results, force_option
+from gradlab.cli.options import RESULTS, NoFigures, Out, Quiet, Results, Verbose, force_option
+from gradlab.cli.origins import tell_config, tell_options
 from gradlab.cli.progress import bar, notes, teller
 from gradlab.errors import GradlabError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    context: typer.Context,
     config: Annotated[
         str | None, typer.Argument(help="YAML file; - reads standard input.", show_default=False)
     ] = None,
@@ -51,9 +53,7 @@ def run(
         ),
     ] = False,
     quiet: Quiet = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tell where the time went.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run one experiment: tables in the terminal, all numbers and figures in a folder."""
     from gradlab.job import Place, perform
@@ -63,8 +63,12 @@ def run(
     every = _wanted(config, overrides or [], weights, prefix, say)
     if out is not None and len(every) > 1:
         raise GradlabError(f"--out is one folder, for {len(every)} layers; choose with --prefix")
+    if verbose:
+        tell_options(context)
     finished: list[Done] = []
     for loaded in every:
+        if verbose:
+            tell_config(loaded.source, loaded.config)
         place = Place(Folder(out if out is not None else results / loaded.name), force)
         whole = when_interrupted(partial(_left, finished)) if finished else nullcontext()
         with whole, notes(verbose), bar(f"running {loaded.name}", shown=not quiet) as progress:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, Config, Json, NoFigures, Out, Quiet, Results, force_option
+from gradlab.cli.options import (
+    RESULTS,
+    Config,
+    Json,
+    NoFigures,
+    Out,
+    Quiet,
+    Results,
+    Verbose,
+    force_option,
+)
+from gradlab.cli.origins import tell_sweep
 from gradlab.cli.progress import sweep_display, teller
 
 if TYPE_CHECKING:
@@ -21,6 +32,7 @@ RESUME = "the same command again goes on from there"
 
 
 def sweep(
+    context: typer.Context,
     config: Config,
     axes: Annotated[
         list[str] | None,
@@ -33,7 +45,12 @@ def sweep(
         int, typer.Option("--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="0: one per core.")
     ] = 0,
     executor: Annotated[
-        str, typer.Option("--executor", help="serial, processes, or dask://HOST:PORT.")
+        str,
+        typer.Option(
+            "--executor",
+            envvar="GRADLAB_EXECUTOR",
+            help="serial, processes, or dask://HOST:PORT.",
+        ),
     ] = "processes",
     shard: Annotated[
         str | None,
@@ -46,11 +63,13 @@ def sweep(
     ] = False,
     force: Annotated[bool, force_option("Start over, also over another sweep's results.")] = False,
     max_points: Annotated[
-        int, typer.Option("--max-points", min=1, help="More are refused.")
+        int,
+        typer.Option("--max-points", min=1, envvar="GRADLAB_MAX_POINTS", help="More are refused."),
     ] = 1_000_000,
     no_figures: NoFigures = False,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run an experiment for every combination of values; the same command again resumes it."""
     from gradlab.config import load_sweep
@@ -63,6 +82,8 @@ def sweep(
     wanted = load_sweep(config, axes or [], max_points=max_points)
     for note in wanted.notes:
         say(note)
+    if verbose:
+        tell_sweep(context, wanted)
     folder = SweepFolder(out if out is not None else results / wanted.name)
     workers = jobs or _cores()
     part = _shard(shard)

@@ -31,7 +31,7 @@ def verify(
 
     wanted = _known(names or [])
     if listed:
-        _print_list(wanted)
+        (_print_list_json if json else _print_list)(wanted)
         return
     began, results = time.monotonic(), []
     with bar("verifying", shown=not quiet) as progress:
@@ -74,6 +74,23 @@ def _print_list(names: list[str]) -> None:
         for name in names or CHECKS
     }
     print_entries(entries, console())
+
+
+def _print_list_json(names: list[str]) -> None:
+    import json
+
+    from gradlab.verify import CHECKS
+
+    checks = [
+        {
+            "check": name,
+            "claim": CHECKS[name].claim,
+            "tolerance": CHECKS[name].tolerance,
+            "reason": CHECKS[name].reason,
+        }
+        for name in names or CHECKS
+    ]
+    typer.echo(json.dumps({"checks": checks}, indent=2))
 
 
 def _print_table(results: list[Result]) -> None:

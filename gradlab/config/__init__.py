@@ -7,8 +7,9 @@ the keys that may be swept.
 """
 
 from gradlab.config.axes import Axis
-from gradlab.config.documents import schema, starter
+from gradlab.config.documents import HEADER, SCHEMA_FILE, starter
 from gradlab.config.dump import PATHS, dump, holder, settings
+from gradlab.config.json_schema import schema
 from gradlab.config.kinds import RECOGNISED, named
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config
@@ -17,9 +18,11 @@ from gradlab.config.sweep import MAX_POINTS, Sweep, load_sweep, sweep_from_mappi
 from gradlab.config.sweep_dump import dump_sweep
 
 __all__ = [
+    "HEADER",
     "MAX_POINTS",
     "PATHS",
     "RECOGNISED",
+    "SCHEMA_FILE",
     "Axis",
     "Config",
     "Loaded",

@@ -80,35 +80,46 @@ def single(key: str, text: str) -> Written:
     return _from_list((key,), [value(text, "value")])
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the `sweep:` section."""
-    numbers = {"type": "array", "items": {"type": "number"}}
-    two, three = ({**numbers, "minItems": n, "maxItems": n} for n in (2, 3))
-    num = {"type": "integer", "minimum": FEWEST}
-    forms: list[dict[str, Any]] = [
-        {"linear": two, "num": num},
-        {"log": two, "num": num},
-        {"range": three},
-    ]
+def schema(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of the `sweep:` section; values: that of each dotted key's values."""
+    together = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "array"},
+        "description": "Keys that vary together: a list of their values for each position.",
+    }
     return {
         "type": "object",
         "description": "For `gradlab sweep`: keys and their values; every combination is a point.",
         "minProperties": 1,
-        "additionalProperties": {
-            "anyOf": [
-                {"type": "array", "minItems": 1},
-                *(
-                    {
-                        "type": "object",
-                        "properties": form,
-                        "required": list(form),
-                        "additionalProperties": False,
-                    }
-                    for form in forms
-                ),
-            ]
-        },
+        "properties": {key: _axis_schema(value) for key, value in values.items()},
+        "patternProperties": {",": together},
+        "additionalProperties": False,
     }
+
+
+def form_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schemas of FORMS, by the names under which `schema` refers to them."""
+    numbers = {"type": "array", "items": {"type": "number"}}
+    return {
+        f"axis_{form}": {
+            "type": "object",
+            "description": FORMS[form],
+            "properties": {
+                form: {**numbers, "minItems": count, "maxItems": count},
+                **({} if form == "range" else {"num": {"type": "integer", "minimum": FEWEST}}),
+            },
+            "required": [form] if form == "range" else [form, "num"],
+            "additionalProperties": False,
+        }
+        for form, count in NUMBERS.items()
+    }
+
+
+def _axis_schema(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A list of such values, or one of FORMS."""
+    listed = {"type": "array", "minItems": 1, "items": value}
+    return {"anyOf": [listed, *({"$ref": f"#/$defs/axis_{form}"} for form in FORMS)]}
 
 
 def _from_list(keys: tuple[str, ...], given: list[Any]) -> Written:

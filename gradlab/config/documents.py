@@ -1,4 +1,4 @@
-"""What editors and beginners get: the JSON Schema, and a commented first config."""
+"""What beginners get: a commented first config."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradlab.cells import CELLS
-from gradlab.config import axis_syntax
 from gradlab.config.dump import in_one_line, settings
 from gradlab.config.models import Config
 from gradlab.config.problems import guess
-from gradlab.config.sweep_section import SWEEP
 from gradlab.errors import GradlabError
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAIN = {"weight_scale": 1.0, "seq_len": 100, "clip": 5.0}
+SCHEMA_FILE = "gradlab.schema.json"  # beside the config, as `gradlab schema -o` writes it
+HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE}"  # what editors look for
 EXAMPLES = {  # what is absent by default, and short forms of what is long
     "name": "my_experiment",
     "hidden_size": 64,
@@ -26,16 +25,6 @@ EXAMPLES = {  # what is absent by default, and short forms of what is long
     "spectrum": {"values": 8, "sequences": 1},
     "figures": {"formats": ["png"]},
 }
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a config, short forms and the sweep section included."""
-    config = Config.model_json_schema(mode="validation")
-    properties = {**config["properties"], SWEEP: axis_syntax.schema()}
-    own = {"$schema": DIALECT, **config, "properties": properties, "title": "gradlab config"}
-    from_file = {"properties": {"init": {"type": "object", "required": ["file"]}}}
-    del own["required"]  # the cell alone, which a weights file has too
-    return own | {"anyOf": [{"required": ["cell"]}, {"required": ["init"], **from_file}]}
 
 
 def starter(cell: str) -> str:
@@ -50,6 +39,8 @@ def starter(cell: str) -> str:
     main = {"cell": cell, **MAIN}
     lines = [
         f"# How far back does a gradient travel through the cell '{cell}'? Is it clipped?",
+        f"# For completion in editors: gradlab schema --out {SCHEMA_FILE}, beside this file.",
+        HEADER,
         "",
         *(_line("", key, value) for key, value in main.items()),
         "",

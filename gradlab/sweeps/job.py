@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,7 +193,7 @@ def collect(planned: Planned, order: Order, started: datetime) -> None:
     rows.sort(key=lambda row: row.index)
     folder = order.folder
     write_whole(folder.table, table_text(planned.sweep.keys, rows))
-    origin = provenance(order.command, started, Path.cwd())
+    origin = provenance(order.command, started, planned.sweep.source.path, folder.path)
     write_whole(folder.provenance, json.dumps(origin, indent=2) + "\n")
     figures = planned.sweep.config(0).figures
     formats = figures.formats if order.draw else ()

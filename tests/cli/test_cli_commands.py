@@ -79,7 +79,8 @@ def test_json_is_one_document(folder: Path) -> None:
 
 def test_verbose_tells_where_the_time_went(folder: Path) -> None:
     done = command("run", "c.yaml", "--quiet", "-v")
-    assert re.fullmatch(r"gradlab: \S+ s .*peak memory \S+ MiB; numpy .*\n", done.stderr)
+    times = done.stderr.splitlines()[-1]
+    assert re.fullmatch(r"gradlab: \S+ s .*peak memory \S+ MiB; numpy .*", times)
 
 
 def test_a_finished_result_is_not_computed_again(
@@ -231,6 +232,15 @@ def test_the_schema_names_every_key() -> None:
     assert {a or b for a, b in keys} <= set(schema["properties"])
     for path in (ROOT / "configs").glob("*.yaml"):
         assert set(yaml.safe_load(path.read_text("utf-8"))) <= set(schema["properties"])
+
+
+def test_the_schema_goes_to_a_file_whole(folder: Path) -> None:
+    done = command("schema", "--out", "s.json")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "s.json\n", "")
+    assert (folder / "s.json").read_text(encoding="utf-8") == command("schema").stdout
+    failed = command("schema", "-o", "nowhere/s.json")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr == "gradlab: cannot write 'nowhere/s.json': no such file or directory\n"
 
 
 KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES}

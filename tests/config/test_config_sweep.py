@@ -276,15 +276,19 @@ def test_an_error_about_a_point_gets_its_values_and_place(sweep_text: SweepText)
 
 
 def test_the_schema_has_the_section() -> None:
-    """Lists and the three forms, for any keys."""
-    section = schema()["properties"]["sweep"]
-    forms = section["additionalProperties"]["anyOf"]
-    assert [form.get("required", form["type"]) for form in forms] == [
-        "array",
-        ["linear", "num"],
-        ["log", "num"],
-        ["range"],
-    ]
+    """Lists and the three forms, for every key; lists of lists for keys that vary together."""
+    document = schema()
+    section = document["properties"]["sweep"]
+    for axis in section["properties"].values():
+        listed, *forms = axis["anyOf"]
+        assert listed["type"] == "array"
+        names = [form["$ref"].rpartition("/")[2] for form in forms]
+        assert [document["$defs"][name]["required"] for name in names] == [
+            ["linear", "num"],
+            ["log", "num"],
+            ["range"],
+        ]
+    assert section["patternProperties"][","]["items"] == {"type": "array"}
     assert section["description"]
 
 
