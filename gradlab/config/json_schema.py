@@ -15,6 +15,7 @@ from gradlab.config.fields import MAX_NAME
 from gradlab.config.kinds import KINDS
 from gradlab.config.models import Config
 from gradlab.config.problems import SECTIONS
+from gradlab.config.sections import OF_FILE
 from gradlab.config.shorthand import USUAL
 from gradlab.config.sweep_section import SWEEP
 from gradlab.config.swept import NOT_SWEPT
@@ -59,13 +60,15 @@ def _when(given: Node, then: Node, otherwise: Node | None = None) -> Node:
 
 _ABSENT = {"type": "null"}
 _NOT_CUT = {"enum": [None, "none"]}
-_DRAWN = [name for name in SECTIONS["init"].model_fields if name not in {"file", "prefix"}]
+_DRAWN = [name for name in SECTIONS["init"].model_fields if name not in OF_FILE]
 _OUTPUT = [name for name in LOSSES if name != "upstream"]
 _WORDS = {"level": {"const": "word"}, "vocabulary": _ABSENT}
 
 RULES: Mapping[str, Node] = {  # of a part of the config, by its model
     "Init": _when(
-        {"file": {"type": "string"}}, dict.fromkeys(_DRAWN, False), {"prefix": {"const": ""}}
+        {"file": {"type": "string"}},
+        dict.fromkeys(_DRAWN, False),
+        {"prefix": {"const": ""}, "compare": {"const": "auto"}},
     ),
     "Loss": _when(
         {"type": {"enum": _OUTPUT}}, {"value": False}, {"targets": False, "outputs": _ABSENT}
