@@ -1,0 +1,141 @@
+"""Many configs: run what is not stored yet, hold each against what it expects.
+
+Each config is run as `gradlab run` does it, into the same folder, one after the other or in worker
+processes. One that cannot be run is a check that failed; the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Sequence
+from concurrent.futures import BrokenExecutor, Future, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradlab.config import Loaded, load
+from gradlab.errors import GradlabError, Problem
+from gradlab.expectations.checked import Checked
+from gradlab.expectations.judge import judge
+from gradlab.job import Place, perform, settled
+from gradlab.report import words
+from gradlab.store import Folder
+from gradlab.sweeps.execute import Executors
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A config to be checked, and how it is run."""
+
+    config: str
+    folder: Path
+    overrides: tuple[str, ...] = ()
+    force: bool = False
+    draw: bool = True
+    command: tuple[str, ...] = ()
+
+
+def wanted(configs: Sequence[str], results: Path, **how: object) -> list[Wanted]:
+    """The configs, each once. how: what else `Wanted` has.
+
+    Raises GradlabError with all that is wrong with any of them, so that none is run.
+    """
+    found: list[Wanted] = []
+    problems: list[Problem] = []
+    folders: dict[Path, str] = {}
+    for config in dict.fromkeys(configs):
+        one = Wanted(config, results, **how)  # type: ignore[arg-type]
+        try:
+            loaded = _loaded(one)
+        except GradlabError as error:
+            problems += error.problems
+            continue
+        folder = results / loaded.name
+        other = folders.setdefault(folder, config)
+        if other == config:
+            found.append(Wanted(config, folder, **how))  # type: ignore[arg-type]
+        elif os.path.realpath(other) != os.path.realpath(config):
+            text = f"leaves its results in {folder}, as {other} does: give one a name:"
+            problems.append(Problem(text, place=config))
+    if problems:
+        raise GradlabError(*problems)
+    return found
+
+
+def _loaded(one: Wanted) -> Loaded:
+    """A config that can be run and expects something. Raises GradlabError."""
+    if one.config == "-":
+        raise GradlabError("check reads files, so that it can say where; - is for `gradlab run`")
+    loaded = load(one.config, one.overrides)
+    if not loaded.config.expect:
+        text = "there is no 'expect:' in it, so nothing to check; add it, or use `gradlab run`"
+        raise GradlabError(Problem(text, place=loaded.source.name))
+    settled(loaded)
+    return loaded
+
+
+def check(every: Sequence[Wanted], executors: Executors) -> Generator[Checked, None, None]:
+    """What came of each, as it is finished. Closing it ends the workers."""
+    try:
+        left = list(every)
+        for one, checked in _together(left, executors):
+            left.remove(one)
+            yield checked
+        for one in left:  # a worker died, and took the others with it: who is to blame dies alone
+            executors.stop()
+            yield next(
+                (checked for _, checked in _together([one], executors)),
+                Checked(one.config, str(one.folder), error=executors.how_a_worker_ended()),
+            )
+    finally:
+        executors.stop()
+
+
+def _together(
+    every: Sequence[Wanted], executors: Executors
+) -> Generator[tuple[Wanted, Checked], None, None]:
+    """What came of each, until a worker dies."""
+    futures: dict[Future[Checked], Wanted] = {}
+    if executors.window == 1:  # submitting runs it: each is told before the next begins
+        for one in every:
+            yield one, check_one(one)
+        return
+    try:
+        for one in every:
+            futures[executors.current().submit(check_one, one)] = one
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenExecutor:
+        return
+
+
+def check_one(one: Wanted) -> Checked:
+    """Run one config, or find its result, and hold it against what it expects."""
+    began = time.monotonic()
+    notes: list[str] = []
+    try:
+        loaded = load(one.config, one.overrides)
+        done = perform(
+            loaded, Place(Folder(one.folder), one.force), one.command, notes.append, one.draw
+        )
+        config, spec = settled(loaded)
+        findings = judge(config.expect, spec, done.record)
+    except Exception as error:
+        text = str(error) if isinstance(error, GradlabError) else f"{type(error).__name__}: {error}"
+        return Checked(one.config, str(one.folder), error=text, seconds=time.monotonic() - began)
+    return Checked(
+        config=one.config,
+        folder=str(one.folder),
+        findings=findings,
+        lines=tuple(_line(loaded, finding.expectation.key) for finding in findings),
+        story=(words.headline(done.record), *words.reasons(done.record)),
+        computed=done.computed,
+        seconds=time.monotonic() - began,
+        notes=tuple(notes) if done.computed else (),  # else only that it is there already
+    )
+
+
+def _line(loaded: Loaded, key: tuple[str | int, ...]) -> int:
+    """The line of the file; 0 for what the command line says."""
+    place = loaded.source.place(key)
+    return 0 if place.text.startswith("command line") else place.order[0]
