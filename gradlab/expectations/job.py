@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradlab.config import Loaded, load
+from gradlab.config.source import read
+from gradlab.config.sweep_section import SWEEP
 from gradlab.errors import GradlabError, Problem
 from gradlab.expectations.checked import Checked
 from gradlab.expectations.judge import judge
@@ -66,6 +68,10 @@ def _loaded(one: Wanted) -> Loaded:
     """A config that can be run and expects something. Raises GradlabError."""
     if one.config == "-":
         raise GradlabError("check reads files, so that it can say where; - is for `gradlab run`")
+    source = read(one.config)
+    if SWEEP in source.data:
+        text = "is a sweep, and check is for single experiments: write the point that matters "
+        raise GradlabError(Problem(text + "as a config of its own", place=source.name))
     loaded = load(one.config, one.overrides)
     if not loaded.config.expect:
         text = "there is no 'expect:' in it, so nothing to check; add it, or use `gradlab run`"

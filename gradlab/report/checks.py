@@ -15,10 +15,10 @@ HEADER = ("expected", "got", "worst seed", "")
 OF = {
     "summary": "",
     "every": "every seed",
-    "median": "median over seeds",
-    "mean": "mean over seeds",
-    "low": "lower end of the 95 % interval",
-    "high": "upper end of the 95 % interval",
+    "median": "median",
+    "mean": "mean",
+    "low": "low end of 95 %",
+    "high": "high end of 95 %",
     "interval": "95 % interval",
 }
 
@@ -27,7 +27,7 @@ def table(checked: Checked) -> Table:
     """A row for each expectation; below it what the run found, where one failed."""
     rows = tuple(
         (
-            f"{finding.expectation.label} {finding.expectation.condition}" + _of(finding),
+            title(finding),
             got(finding),
             "-" if finding.worst is None else f"{finding.worst[0]}: {_shown(finding.worst[1])}",
             "ok" if finding.passed else "FAILED",
@@ -59,6 +59,11 @@ def _of(finding: Finding) -> str:
     return f", {OF[finding.of]}" if OF[finding.of] else ""
 
 
+def title(finding: Finding) -> str:
+    """What is expected: growth_rate >= 0.1, 95 % interval."""
+    return f"{finding.expectation.label} {finding.expectation.condition}{_of(finding)}"
+
+
 def got(finding: Finding) -> str:
     """The value that was found; of an interval the mean and both ends."""
     first, *ends = map(_shown, finding.got)
@@ -75,8 +80,7 @@ def _shown(value: Value) -> str:
 
 def sentence(finding: Finding) -> str:
     """What was expected, what came, and the seed that is furthest off."""
-    one = finding.expectation
-    text = f"{one.label}: expected {one.condition}{_of(finding)}, got {got(finding)}"
+    text = f"expected {title(finding)}, got {got(finding)}"
     if finding.why:
         text += f" ({finding.why})"
     if finding.worst is not None:

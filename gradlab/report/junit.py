@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from gradlab.expectations.checked import Checked
-from gradlab.report.checks import sentence
+from gradlab.report.checks import sentence, title
 
 # what XML 1.0 cannot hold, not even as an entity
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,10 +37,9 @@ def _cases(suite: Element, checked: Checked) -> None:
         error = SubElement(case, "error", {"type": "error", "message": _legal(checked.error)})
         error.text = _legal(checked.error)
     for k, finding in enumerate(checked.findings):
-        one = finding.expectation
-        name = _legal(f"{one.label} {one.condition}")
         time = _time([checked] if k == 0 else [])  # one run has them all
-        case = SubElement(suite, "testcase", {"name": name, **shared, **time})
+        named = {"name": _legal(title(finding)), **shared, **time}
+        case = SubElement(suite, "testcase", named)
         if not finding.passed:
             told = {"type": "expectation", "message": _legal(sentence(finding))}
             lines = (f"{checked.config}:{checked.lines[k]}", sentence(finding), *checked.story)
