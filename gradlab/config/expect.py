@@ -80,13 +80,13 @@ class Expectation:
             return f"{self.min:g} to {self.max:g}"
         return f">= {self.min:g}" if self.min is not None else f"<= {self.max:g}"
 
-    def form(self) -> Any:
-        """As it is written in a config, without the name."""
+    def form(self, short: bool = True) -> Any:
+        """As it is written in a config, without the name; always a mapping where not short."""
         given = {option: getattr(self, option) for option in OPTIONS}
         given = {option: value for option, value in given.items() if value is not None}
         if self.equals is not None:
             given["equals"] = self.equals[0] if len(self.equals) == 1 else list(self.equals)
-        return given["equals"] if set(given) == {"equals"} else given
+        return given["equals"] if short and set(given) == {"equals"} else given
 
 
 def read(value: Any) -> tuple[Expectation, ...]:
@@ -102,10 +102,13 @@ def read(value: Any) -> tuple[Expectation, ...]:
 
 def write(expectations: tuple[Expectation, ...]) -> dict[str, Any] | None:
     """The section again: reading it gives the same expectations."""
-    found: dict[str, Any] = {}
+    found: dict[str, list[Expectation]] = {}
     for one in expectations:
-        found.setdefault(one.name, []).append(one.form())
-    return {name: forms[0] if len(forms) == 1 else forms for name, forms in found.items()} or None
+        found.setdefault(one.name, []).append(one)
+    return {
+        name: every[0].form() if len(every) == 1 else [one.form(short=False) for one in every]
+        for name, every in found.items()
+    } or None
 
 
 def _plain(word: Word) -> str:
@@ -124,6 +127,8 @@ def _words(value: Any) -> tuple[Word, ...]:
     if isinstance(value, list):
         if not value:
             raise wanted("a list that is not empty")
+        if any(isinstance(each, Mapping | list) or each is None for each in value):
+            raise wanted("a list of words and numbers, or one of mappings")
         return tuple(_word(each) for each in value)
     if isinstance(value, Mapping) or value is None:
         raise wanted("a word, a number or a list of them")

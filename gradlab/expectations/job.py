@@ -89,12 +89,14 @@ def check(every: Sequence[Wanted], executors: Executors) -> Generator[Checked, N
             yield checked
         for one in left:  # a worker died, and took the others with it: who is to blame dies alone
             executors.stop()
-            yield next(
-                (checked for _, checked in _together([one], executors)),
-                Checked(one.config, str(one.folder), error=executors.how_a_worker_ended()),
-            )
+            checked = [alone for _, alone in _together([one], executors)]
+            yield checked[0] if checked else _died(one, executors)
     finally:
         executors.stop()
+
+
+def _died(one: Wanted, executors: Executors) -> Checked:
+    return Checked(one.config, str(one.folder), error=executors.how_a_worker_ended())
 
 
 def _together(
