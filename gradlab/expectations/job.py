@@ -84,13 +84,13 @@ def check(every: Sequence[Wanted], executors: Executors) -> Generator[Checked, N
     """What came of each, as it is finished. Closing it ends the workers."""
     try:
         left = list(every)
-        for one, checked in _together(left, executors):
+        for one, checked in _together(every, executors):
             left.remove(one)
             yield checked
         for one in left:  # a worker died, and took the others with it: who is to blame dies alone
             executors.stop()
-            checked = [alone for _, alone in _together([one], executors)]
-            yield checked[0] if checked else _died(one, executors)
+            alone = [checked for _, checked in _together([one], executors)]
+            yield alone[0] if alone else _died(one, executors)
     finally:
         executors.stop()
 

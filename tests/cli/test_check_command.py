@@ -185,7 +185,8 @@ def test_a_wrong_initialiser_turns_it_red(folder: Path, monkeypatch: pytest.Monk
 
 def test_a_closed_forget_gate_turns_it_red(folder: Path) -> None:
     text = "cell: lstm\nhidden_size: 8\nseq_len: 40\nbatch_size: 4\nfigures: none\n"
-    text += "init: {forget_bias: 4.0}\nexpect: {log10_remaining: {min: -1}, gates.f.mean: {min: 0.95}}\n"
+    text += "init: {forget_bias: 4.0}\n"
+    text += "expect: {log10_remaining: {min: -1}, gates.f.mean: {min: 0.95}}\n"
     put(folder, c=text)
     assert command("check", "c.yaml").exit_code == 0
     done = command("check", "c.yaml", "init.forget_bias=0")
