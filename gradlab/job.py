@@ -11,7 +11,7 @@ from pathlib import Path
 from gradlab import __version__
 from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
-from gradlab.expectations.names import refuse_impossible
+from gradlab.expectations.possible import refuse_impossible
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record

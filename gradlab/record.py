@@ -108,44 +108,21 @@ class Record:
 
     def header(self) -> list[str]:
         """The columns of steps.csv."""
-        return list(self._columns())
+        return list(self.columns())
 
     def rows(self) -> tuple[list[str], list[list[Any]]]:
         """Header and rows of steps.csv: one row for each seed and step; None where there is no
         value.
         """
-        columns = self._columns()
+        columns = self.columns()
         shape = np.broadcast_shapes(*(c.shape for c in columns.values()))
         table = [np.broadcast_to(c, shape).ravel().tolist() for c in columns.values()]
         rows = [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
         return list(columns), rows
 
-    def at(
-        self, column: str, lag: int, layer: int | None = None, direction: str | None = None
-    ) -> NDArray[Any]:
-        """The values (R,) that a column of steps.csv has at a lag; NaN where there is none.
-
-        Of layers and directions, where there are several: by default the last, and forward. Raises
-        KeyError for what is not in the table.
-        """
-        columns = self._columns()
-        wanted = {"lag": lag}
-        if "layer" in columns:
-            wanted |= {"layer": self.config["layers"] if layer is None else layer}
-        rows = {name: columns[name] == value for name, value in wanted.items()}
-        if "direction" in columns:
-            rows |= {"direction": columns["direction"] == (direction or "forward")}
-        shape = np.broadcast_shapes(columns["seed"].shape, *(c.shape for c in columns.values()))
-        where = np.ones(shape[1:], bool)
-        for one in rows.values():
-            where = where & one[0]
-        if not where.any():
-            raise KeyError(f"there is no row at lag {lag}")
-        return np.asarray(np.broadcast_to(columns[column], shape)[:, where][:, 0])
-
-    def _columns(self) -> dict[str, NDArray[Any]]:
-        """Arrays that broadcast to (R, N), or with layers or directions (R, of those, N); with
-        both (R, directions, layers, N).
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of steps.csv: arrays that broadcast to (R, N), or with layers or directions
+        (R, of those, N); with both (R, directions, layers, N).
         """
         both = "backward_t" in self.arrays
         if self.config.get("layers", 1) > 1:

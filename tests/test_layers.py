@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
-        "expectations.checked",
+        *("expectations.possible", "expectations.checked"),
     ),
     (
         "files",
@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.result",
     ),
     ("report",),
-    ("job", "sweeps.job", "expectations.job", "cli", "api", "__main__"),
+    ("job", "sweeps.job", "checking", "cli", "api", "__main__"),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]

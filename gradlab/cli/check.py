@@ -19,8 +19,8 @@ from gradlab.cli.sweep import cores
 from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
+    from gradlab.checking import Wanted
     from gradlab.expectations.checked import Checked
-    from gradlab.expectations.job import Wanted
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")  # a file of such a name is given as ./NAME
 
@@ -50,7 +50,7 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what failed only.")] = False,
 ) -> None:
     """Run configs and check what they expect; exit code 1 where something is off."""
-    from gradlab.expectations.job import wanted
+    from gradlab.checking import wanted
 
     files = [one for one in configs if not OVERRIDE.match(one)]
     if not files:
@@ -85,7 +85,7 @@ def _writable(junit: Path | None) -> None:
 
 def _check(every: Sequence[Wanted], jobs: int, quiet: bool) -> list[Checked]:
     """What came of each, in the order in which they were given."""
-    from gradlab.expectations.job import check as perform
+    from gradlab.checking import check as perform
     from gradlab.sweeps.execute import executors
 
     say = teller(quiet)

@@ -9,7 +9,7 @@ the keys that may be swept.
 from gradlab.config.axes import Axis
 from gradlab.config.documents import schema, starter
 from gradlab.config.dump import PATHS, dump, holder, settings
-from gradlab.config.expect import Expectation
+from gradlab.config.expectation import Expectation
 from gradlab.config.kinds import RECOGNISED, named
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
 from gradlab.config.models import Config

@@ -23,8 +23,9 @@ import numpy as np
 
 from gradlab.analysis.growth import spread
 from gradlab.config import Expectation
-from gradlab.config.expect import NONE
+from gradlab.config.expectation import NONE
 from gradlab.expectations.names import has_interval, scalars
+from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.runner import of_member
 from gradlab.spec import Spec
@@ -75,7 +76,7 @@ def _finding(one: Expectation, record: Record, whole: Values, alone: list[Values
     if one.lag is None:
         values = [_value(one.name, each) for each in alone]
     else:
-        column = record.at(one.name, one.lag, one.layer, one.direction)
+        column = _at(one, record)
         values = [None if math.isnan(value) else float(value) for value in column]
     worst = _worst(one, values)
     if of == "every":
@@ -96,6 +97,21 @@ def _finding(one: Expectation, record: Record, whole: Values, alone: list[Values
 def _value(name: str, values: Values) -> Value:
     """A value by its name; a mean with its interval has the name without `mean`."""
     return values[f"{name}.mean"] if has_interval(name, values) else values.get(name)
+
+
+def _at(one: Expectation, record: Record) -> Array:
+    """The values (R,) of a column of steps.csv at a lag; by default of the last layer, forward."""
+    columns = record.columns()
+    wanted: dict[str, int | str | None] = {"lag": one.lag}
+    if "layer" in columns:
+        wanted |= {"layer": record.config["layers"] if one.layer is None else one.layer}
+    if "direction" in columns:
+        wanted |= {"direction": one.direction or "forward"}
+    shape = np.broadcast_shapes(*(column.shape for column in columns.values()))
+    rows = np.ones(shape[1:], bool)
+    for name, value in wanted.items():
+        rows = rows & (columns[name] == value)[0]
+    return np.asarray(np.broadcast_to(columns[one.name], shape)[:, rows][:, 0])
 
 
 def _over_seeds(of: str, values: list[Value], name: str, whole: Values) -> tuple[Value, ...]:

@@ -25,7 +25,7 @@ from commands import ROOT, command
 
 from gradlab.cli import app
 from gradlab.config import Expectation, from_mapping, load
-from gradlab.config.expect import OF
+from gradlab.config.expectation import OF
 from gradlab.config.source import parse
 from gradlab.expectations.judge import usual
 from gradlab.expectations.names import names

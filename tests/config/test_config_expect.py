@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradlab.config import Expectation, Loaded, Sweep, dump, from_mapping
-from gradlab.config.expect import OF, read, write
+from gradlab.config.expect import CHECKS, read, write
+from gradlab.config.expectation import OF, OPTIONS
 from gradlab.plan import settle
 
 LoadText = Callable[..., Loaded]
@@ -54,6 +55,11 @@ def expected(section: Any) -> tuple[Expectation, ...]:
 )
 def test_each_form_means_what_it_says(section: Any, want: list[Expectation]) -> None:
     assert list(expected(section)) == want
+
+
+def test_each_option_is_checked_and_written_back() -> None:
+    assert tuple(CHECKS) == OPTIONS
+    assert set(OPTIONS) < set(Expectation.__dataclass_fields__)
 
 
 def test_without_a_section_nothing_is_expected() -> None:
