@@ -19,6 +19,7 @@ from gradlab.config.sweep_section import SWEEP
 from gradlab.errors import GradlabError, Problem
 from gradlab.expectations.checked import Checked
 from gradlab.expectations.judge import judge
+from gradlab.expectations.possible import refuse_impossible
 from gradlab.job import Place, perform, settled
 from gradlab.report import words
 from gradlab.store import Folder
@@ -26,19 +27,26 @@ from gradlab.sweeps.execute import Executors
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A config to be checked, and how it is run."""
+class How:
+    """What holds for all configs: values instead of the files', and how they are run."""
 
-    config: str
-    folder: Path
     overrides: tuple[str, ...] = ()
     force: bool = False
     draw: bool = True
     command: tuple[str, ...] = ()
 
 
-def wanted(configs: Sequence[str], results: Path, **how: object) -> list[Wanted]:
-    """The configs, each once. how: what else `Wanted` has.
+@dataclass(frozen=True)
+class Wanted:
+    """A config to be checked, and the folder of its result."""
+
+    config: str
+    folder: Path
+    how: How
+
+
+def wanted(configs: Sequence[str], results: Path, how: How) -> list[Wanted]:
+    """The configs, each once. results: the folder of all results.
 
     Raises GradlabError with all that is wrong with any of them, so that none is run.
     """
@@ -46,16 +54,15 @@ def wanted(configs: Sequence[str], results: Path, **how: object) -> list[Wanted]
     problems: list[Problem] = []
     folders: dict[Path, str] = {}
     for config in dict.fromkeys(configs):
-        one = Wanted(config, results, **how)  # type: ignore[arg-type]
         try:
-            loaded = _loaded(one)
+            loaded = _loaded(config, how.overrides)
         except GradlabError as error:
             problems += error.problems
             continue
         folder = results / loaded.name
         other = folders.setdefault(folder, config)
         if other == config:
-            found.append(Wanted(config, folder, **how))  # type: ignore[arg-type]
+            found.append(Wanted(config, folder, how))
         elif os.path.realpath(other) != os.path.realpath(config):
             text = f"leaves its results in {folder}, as {other} does: give one a name:"
             problems.append(Problem(text, place=config))
@@ -64,19 +71,23 @@ def wanted(configs: Sequence[str], results: Path, **how: object) -> list[Wanted]
     return found
 
 
-def _loaded(one: Wanted) -> Loaded:
-    """A config that can be run and expects something. Raises GradlabError."""
-    if one.config == "-":
+def _loaded(config: str, overrides: Sequence[str]) -> Loaded:
+    """A config that can be run and expects what its run can have. Raises GradlabError."""
+    if config == "-":
         raise GradlabError("check reads files, so that it can say where; - is for `gradlab run`")
-    source = read(one.config)
+    source = read(config)
     if SWEEP in source.data:
         text = "is a sweep, and check is for single experiments: write the point that matters "
         raise GradlabError(Problem(text + "as a config of its own", place=source.name))
-    loaded = load(one.config, one.overrides)
+    loaded = load(config, overrides)
     if not loaded.config.expect:
         text = "there is no 'expect:' in it, so nothing to check; add it, or use `gradlab run`"
         raise GradlabError(Problem(text, place=loaded.source.name))
-    settled(loaded)
+    _, spec = settled(loaded)
+    try:
+        refuse_impossible(loaded.config.expect, spec)
+    except GradlabError as error:
+        raise error.located(loaded.source.locate) from error
     return loaded
 
 
@@ -122,10 +133,9 @@ def check_one(one: Wanted) -> Checked:
     began = time.monotonic()
     notes: list[str] = []
     try:
-        loaded = load(one.config, one.overrides)
-        done = perform(
-            loaded, Place(Folder(one.folder), one.force), one.command, notes.append, one.draw
-        )
+        loaded, how = load(one.config, one.how.overrides), one.how
+        place = Place(Folder(one.folder), how.force)
+        done = perform(loaded, place, how.command, notes.append, how.draw)
         config, spec = settled(loaded)
         findings = judge(config.expect, spec, done.record)
     except Exception as error:

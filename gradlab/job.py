@@ -11,7 +11,6 @@ from pathlib import Path
 from gradlab import __version__
 from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
-from gradlab.expectations.possible import refuse_impossible
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
@@ -47,9 +46,7 @@ def settled(loaded: Loaded) -> tuple[Config, Spec]:
     Raises GradlabError with the places in the config.
     """
     try:
-        config, spec = settle(loaded.config)
-        refuse_impossible(config.expect, spec)
-        return config, spec
+        return settle(loaded.config)
     except GradlabError as error:
         raise error.located(loaded.source.locate) from error
 

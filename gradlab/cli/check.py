@@ -19,7 +19,7 @@ from gradlab.cli.sweep import cores
 from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
-    from gradlab.checking import Wanted
+    from gradlab.checking import How, Wanted
     from gradlab.expectations.checked import Checked
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")  # a file of such a name is given as ./NAME
@@ -50,20 +50,14 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what failed only.")] = False,
 ) -> None:
     """Run configs and check what they expect; exit code 1 where something is off."""
-    from gradlab.checking import wanted
+    from gradlab.checking import How
 
     files = [one for one in configs if not OVERRIDE.match(one)]
     if not files:
         raise GradlabError("give at least one CONFIG with an expect: section")
     _writable(junit)
-    every = wanted(
-        files,
-        results,
-        overrides=tuple(one for one in configs if OVERRIDE.match(one)),
-        force=force,
-        draw=not no_figures,
-        command=tuple(sys.argv),
-    )
+    overrides = tuple(one for one in configs if OVERRIDE.match(one))
+    every = _wanted(files, results, How(overrides, force, not no_figures, tuple(sys.argv)))
     checked = _check(every, jobs, quiet)
     if junit is not None:
         from gradlab.files import write_whole
@@ -73,6 +67,24 @@ def check(
     _print(checked, json, quiet)
     if not all(one.passed for one in checked):
         raise typer.Exit(1)
+
+
+def _wanted(files: Sequence[str], results: Path, how: How) -> list[Wanted]:
+    """What is to be checked; on GitHub also what is wrong with it is shown at its place."""
+    from gradlab.checking import wanted
+    from gradlab.report.checks import github_problems
+
+    try:
+        return wanted(files, results, how)
+    except GradlabError as error:
+        if _on_github():
+            for line in github_problems(error.problems):
+                typer.echo(line, err=True)
+        raise
+
+
+def _on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def _writable(junit: Path | None) -> None:
@@ -107,7 +119,7 @@ def _check(every: Sequence[Wanted], jobs: int, quiet: bool) -> list[Checked]:
 def _print(checked: Sequence[Checked], json: bool, quiet: bool) -> None:
     from gradlab.report.checks import as_json, github_lines, table, total
 
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if _on_github():
         for line in github_lines(checked):
             typer.echo(line, err=True)  # its runner reads both streams, and stdout may be JSON
     if json:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def holds(one: Expectation, value: Value) -> bool:
     if one.equals is not None:
         return any(_same(value, word) for word in one.equals)
     low, high = one.bounds
-    return _is_number(value) and low <= float(value) <= high  # type: ignore[arg-type]
+    return _is_number(value) and low <= float(value) <= high
 
 
 def usual(one: Expectation, interval: bool) -> str:
@@ -118,7 +119,7 @@ def _over_seeds(of: str, values: list[Value], name: str, whole: Values) -> tuple
     """A statistic of the seeds' values; nothing where one of them has none. name: that of a mean
     with its interval in the summary, which also one seed has.
     """
-    numbers = [float(value) for value in values if _is_number(value)]  # type: ignore[arg-type]
+    numbers = [float(value) for value in values if _is_number(value)]
     if of == "median":
         return (float(np.median(numbers)) if len(numbers) == len(values) else None,)
     if name:
@@ -146,7 +147,7 @@ def _off(one: Expectation, value: Value) -> float:
         return 0.0 if holds(one, value) else math.inf
     if not _is_number(value):
         return math.inf
-    found = float(value)  # type: ignore[arg-type]
+    found = float(value)
     if one.equals is not None:
         return min(abs(found - float(word)) for word in one.equals)
     low, high = one.bounds
@@ -163,7 +164,7 @@ def _text(*values: Value) -> bool:
     return any(isinstance(value, str | bool) for value in values)
 
 
-def _is_number(value: Value) -> bool:
+def _is_number(value: Value) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

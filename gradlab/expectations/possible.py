@@ -60,11 +60,8 @@ def _problems(one: Expectation, known: Names, spec: Spec) -> Iterator[Problem]:
     else:
         yield from (problem(text, option) for option, text in _misplaced(one, spec))
         yield from (problem(text) for text in _unfit(one, NUMBER))
-    if (
-        one.of in ("low", "high", "interval")
-        and len(spec.seeds) < 2
-        and not has_interval(one.name, known.scalars)
-    ):
+    alone = len(spec.seeds) < 2 and not has_interval(one.name, known.scalars)
+    if alone and one.of in ("low", "high", "interval"):
         yield problem("an interval over seeds takes two seeds at least; here is one", "of")
     if one.of == "summary" and one.lag is not None:
         yield problem("summary.json has no value at a lag; take median, or another of", "of")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from gradlab.errors import Problem
 from gradlab.expectations.checked import Checked
 from gradlab.expectations.judge import Finding, Value
 from gradlab.report.tables import Table
@@ -142,6 +143,16 @@ def github_lines(every: Sequence[Checked]) -> list[str]:
             if not finding.passed:
                 text = "\n".join((sentence(finding), *checked.story))
                 lines.append(_annotation(checked.config, line, finding.expectation.name, text))
+    return lines
+
+
+def github_problems(problems: Sequence[Problem]) -> list[str]:
+    """The same for what is wrong with configs."""
+    lines = []
+    for problem in problems:
+        line = problem.order[0] if problem.place.count(":") > 1 else 0
+        config = problem.place.rsplit(":", 2)[0] if line else problem.place
+        lines.append(_annotation(config, line, "bad config", problem.message))
     return lines
 
 

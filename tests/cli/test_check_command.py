@@ -87,10 +87,12 @@ def test_bad_configs_are_all_told_and_none_is_run(folder: Path) -> None:
     assert not (folder / "results").exists()
 
 
-def test_run_refuses_what_a_run_cannot_have_too(folder: Path) -> None:
-    put(folder, name=TINY + "expect: {verdit: 3}\n")
-    refused(command("run", "name.yaml"), "name.yaml:6:10: expect: this run has no 'verdit'")
-    assert not (folder / "results").exists()
+def test_run_asks_for_the_form_alone(folder: Path) -> None:
+    """An override may take away what is expected; that is for a check to tell."""
+    put(folder, c=TINY + QUIET + "clip: 5\nexpect: {clip.acted: 0}\n", form=TINY + "expect: [1]\n")
+    assert command("run", "c.yaml", "clip=none").exit_code == 0
+    refused(command("check", "c.yaml", "clip=none"), "no 'clip.acted': it has no clip")
+    refused(command("run", "form.yaml"), "form.yaml:6:1: expect must be a mapping")
 
 
 def test_two_configs_with_one_folder_are_refused(folder: Path) -> None:
@@ -304,6 +306,16 @@ def test_annotations_are_at_the_expectations_own_line(folder: Path) -> None:
     )
     assert line.startswith(head)
     assert "%0Aexploding: the gradient doubles every 1 steps" in line
+
+
+def test_bad_configs_are_annotated_too(folder: Path) -> None:
+    put(folder, c=TINY + "expect: {verdit: 3}\n")
+    done = process("check", "c.yaml", "gone.yaml", cwd=folder, env=environment(**GITHUB))
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second, *ours = done.stderr.splitlines()
+    assert first.startswith("::error file=c.yaml,line=6,title=bad config::expect: this run has no")
+    assert second.startswith("::error file=gone.yaml,title=bad config::there is no such file")
+    assert len(ours) == 2 and all(line.startswith("gradlab: ") for line in ours)
 
 
 def test_annotations_name_the_file_in_the_workspace(folder: Path) -> None:

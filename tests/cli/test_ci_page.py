@@ -29,6 +29,7 @@ from gradlab.config.expectation import OF
 from gradlab.config.source import parse
 from gradlab.expectations.judge import usual
 from gradlab.expectations.names import names
+from gradlab.expectations.possible import refuse_impossible
 from gradlab.job import settled
 
 PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -86,7 +87,8 @@ def test_the_expectations_shown_can_be_had() -> None:
     for text in (PAGE, README):
         section = parse(block("expect:", text), "page").data
         config = {"cell": "rnn", "weight_scale": 3.0, "clip": 5.0, "hidden_size": 3, **section}
-        settled(from_mapping(config))
+        expected, spec = settled(from_mapping(config))
+        refuse_impossible(expected.expect, spec)
 
 
 def test_the_tables_of_of_are_complete() -> None:
@@ -171,7 +173,9 @@ def test_make_checks_the_examples_that_expect_something() -> None:
 @pytest.mark.parametrize("path", EXPECTING, ids=lambda path: path.stem)
 def test_each_example_expects_what_its_run_can_have(path: Path) -> None:
     """Whether it is so, `make check` tells."""
-    assert settled(load(path))[0].expect
+    config, spec = settled(load(path))
+    refuse_impossible(config.expect, spec)
+    assert config.expect
 
 
 def test_the_kinds_of_answers_are_checked() -> None:

@@ -174,3 +174,5 @@ def test_a_sweep_leaves_it_aside_and_says_so(sweep_text: Callable[..., Sweep]) -
     assert sweep_text(text).notes == ()
     (note,) = sweep_text(text + "expect: {verdict: exploding}\n").notes
     assert note.startswith("expect is for `gradlab check`")
+    single = "cell: rnn\nexpect: {verdict: exploding}\n"  # the axes are the command line's
+    assert sweep_text(single, "weight_scale=1,2").notes == ()

@@ -18,6 +18,7 @@ from gradlab.cells import CELLS
 from gradlab.config import from_mapping
 from gradlab.errors import GradlabError
 from gradlab.expectations.names import NUMBER, TEXT, kind_of, names, scalars
+from gradlab.expectations.possible import refuse_impossible
 from gradlab.job import settled
 from gradlab.record import Record
 from gradlab.runner import run
@@ -49,7 +50,9 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 def spec_of(**settings: Any) -> Spec:
-    return settled(from_mapping({**SMALL, **settings}))[1]
+    config, spec = settled(from_mapping({**SMALL, **settings}))
+    refuse_impossible(config.expect, spec)
+    return spec
 
 
 def as_told(spec: Spec) -> Record:
