@@ -1,5 +1,6 @@
 # make run    set up and run the main job        make test   set up and run the tests
-# make check  lint, types, tests                 make examples   every config in configs/
+# make check  lint, types, tests, and what the examples expect of their results
+# make sweep  the phase diagram                  make examples   every config in configs/
 # make test-slow  theory against simulations, minutes each
 # make test-lowest  quick tests with the oldest packages that pyproject.toml allows
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
@@ -14,14 +15,19 @@ QUICK ?= tests/config/test_config_schema.py tests/config/test_config_loading.py 
   tests/report/test_export.py tests/report/figures/test_save.py tests/weights/test_keras_files.py \
   tests/cli/test_cli_commands.py tests/cli/test_settings.py tests/test_startup.py
 CONFIG ?= configs/rnn_exploding.yaml
+SWEEP ?= configs/phase_diagram.yaml
 SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
+EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test test-slow test-lowest test-python check lint types examples schema pictures clean
+.PHONY: run sweep test test-slow test-lowest test-python check lint types expectations examples schema pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
+
+sweep: $(VENV)/.installed
+	$(BIN)/gradlab sweep $(SWEEP)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
@@ -35,7 +41,7 @@ test-lowest: $(LOWEST)/.installed
 test-python:
 	$(MAKE) test PYTHON=$(PYTHON) VENV=.venv-$(notdir $(PYTHON))
 
-check: lint types test
+check: lint types test expectations
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -46,9 +52,17 @@ types: $(VENV)/.installed-dev
 
 examples: $(EXAMPLES)
 
+# the runs themselves are those of `examples`: nothing is run twice
+expectations: $(patsubst configs/%.yaml,results/%/summary.json,$(EXPECTING))
+	$(BIN)/gradlab check $(EXPECTING) --results results
+
+# what is expected must hold for the program as it is now: a change of it makes these again
+$(patsubst configs/%.yaml,results/%/summary.json,$(EXPECTING)): AGAIN := --force
+$(patsubst configs/%.yaml,results/%/summary.json,$(EXPECTING)): $(shell find gradlab -name '*.py')
+
 # a result is made again when its config changes; the folder appears whole, or not at all
 $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
-	$(BIN)/gradlab run $< --results results
+	$(BIN)/gradlab run $< --results results $(AGAIN)
 
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force
@@ -76,9 +90,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+# after the other: with make -j two of them would install into one place at the same time
+$(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@ $(VENV)/.installed
+	touch $@
 
 # pip is told the lowest versions; what those need themselves is the newest that fits
 $(LOWEST)/.installed: pyproject.toml .ci/lowest.py

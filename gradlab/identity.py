@@ -16,10 +16,10 @@ from gradlab.digest import sha256
 def describe(config: Config) -> tuple[dict[str, Any], str]:
     """What determines the numbers of a settled config, as plain data, and its SHA-256.
 
-    Left out: the name, the figures, and `checkpoint`, which does not change a bit. Files are told
-    by their names and the digests of their contents, not by where they lie.
+    Left out: the name, the figures, what is expected, and `checkpoint`, which does not change a
+    bit. Files are told by their names and the digests of their contents, not by where they lie.
     """
-    data = config.model_dump(mode="json", exclude={"name", "figures", "checkpoint"})
+    data = config.model_dump(mode="json", exclude={"name", "figures", "expect", "checkpoint"})
     data["seeds"] = list(config.members)
     if config.init.file is None:
         del data["init"]["compare"]

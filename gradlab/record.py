@@ -109,21 +109,21 @@ class Record:
 
     def header(self) -> list[str]:
         """The columns of steps.csv."""
-        return list(self._columns())
+        return list(self.columns())
 
     def rows(self) -> tuple[list[str], list[list[Any]]]:
         """Header and rows of steps.csv: one row for each seed and step; None where there is no
         value.
         """
-        columns = self._columns()
+        columns = self.columns()
         shape = np.broadcast_shapes(*(c.shape for c in columns.values()))
         table = [np.broadcast_to(c, shape).ravel().tolist() for c in columns.values()]
         rows = [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
         return list(columns), rows
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
-        """Arrays that broadcast to (R, N), or with layers or directions (R, of those, N); with
-        both (R, directions, layers, N).
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of steps.csv: arrays that broadcast to (R, N), or with layers or directions
+        (R, of those, N); with both (R, directions, layers, N).
         """
         both = "backward_t" in self.arrays
         if self.config.get("layers", 1) > 1:

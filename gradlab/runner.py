@@ -7,6 +7,7 @@ together as far as memory allows; a member's bits do not depend on which others 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -61,6 +62,22 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     arrays |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     if "log10_lag_norm" in arrays:
         arrays["lag_split_lag"] = np.arange(arrays["log10_lag_norm"].shape[1]) * stride
+    summary = _summary(spec, arrays, names)
+    return Record(spec.config, summary, names, arrays, spec.identity, __version__)
+
+
+def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
+    """The summary that one seed alone would have; index: which of the record's seeds."""
+    shared = {"t", f"{BACK}t", "lag_split_lag"}
+    arrays = {
+        name: array if name in shared else array[index : index + 1]
+        for name, array in record.arrays.items()
+    }
+    return _summary(replace(spec, seeds=(spec.seeds[index],)), arrays, record.names)
+
+
+def _summary(spec: Spec, arrays: dict[str, Array], names: dict[str, list[str]]) -> dict[str, Any]:
+    """What the arrays of an experiment come to; adds rates to them."""
     facts = {name: _facts(spec, names, entries) for name, entries in spec.entries.items()}
     arrays |= _rates(arrays, arrays["t"], facts["forward"])
     summary = summarize(arrays, facts["forward"])
@@ -75,7 +92,7 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     if "backward" in facts:
         arrays |= {BACK + "t": spec.T + 1 - arrays["t"]}
         summary |= {"directions": _directions(arrays, facts)}
-    return Record(spec.config, summary, names, arrays, spec.identity, __version__)
+    return summary
 
 
 def _layers(spec: Spec, arrays: dict[str, Array], facts: Facts, prefix: str = "") -> dict[str, Any]:

@@ -29,7 +29,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "setting", "predicted"),
-        *("sweeps.work", "sweeps.forecast"),
+        *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
+        *("expectations.possible", "expectations.checked"),
     ),
     (
         "files",
@@ -50,7 +51,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.result",
     ),
     ("report",),
-    ("job", "sweeps.job", "owned", "stale", "cli", "api", "__main__"),
+    ("job", "sweeps.job", "checking", "owned", "stale", "cli", "api", "__main__"),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]

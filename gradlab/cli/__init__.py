@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gradlab import __version__
+from gradlab.cli.check import check
 from gradlab.cli.clean import clean
 from gradlab.cli.critical import critical
 from gradlab.cli.export import export
@@ -38,7 +39,7 @@ gradlab inspect model.safetensors                         the layers in a file
 gradlab show results/rnn_exploding                        read it again
 gradlab new lstm > my.yaml                                a config to begin
 
-Exit codes: 0 done, 1 the experiment failed, 2 bad usage or bad config,
+Exit codes: 0 done, 1 the experiment or an expectation failed, 2 bad usage or bad config,
 130 interrupted, 143 terminated."""
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "sweep": sweep,
+    "check": check,
     "inspect": inspect,
     "show": show,
     "ls": ls,

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from gradlab.config import Loaded
     from gradlab.job import Done
 
+FAIL_ON = {  # what may be refused: the key of the summary, and its value
+    "vanishing": ("verdict", "vanishing"),
+    "exploding": ("verdict", "exploding"),
+    "nonfinite": ("outcome", "overflow"),
+}
+
 
 def run(
     context: typer.Context,
@@ -45,6 +51,14 @@ def run(
     out: Out = None,
     results: Results = RESULTS,
     force: Annotated[bool, force_option("Run although the result is there.")] = False,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WHAT",
+            help="Exit with 1 where the result is vanishing, exploding or nonfinite; repeatable.",
+        ),
+    ] = None,
     no_figures: NoFigures = False,
     json: Annotated[
         bool,
@@ -59,7 +73,7 @@ def run(
     from gradlab.job import Place, perform
     from gradlab.store import Folder
 
-    say = teller(quiet)
+    say, refused = teller(quiet), _known(fail_on or [])
     every = _wanted(config, overrides or [], weights, prefix, say)
     if out is not None and len(every) > 1:
         raise GradlabError(f"--out is one folder, for {len(every)} layers; choose with --prefix")
@@ -81,6 +95,30 @@ def run(
                 _print_json(finished, several=weights is not None)
             if verbose:
                 _print_times(done)
+    failed = [reason for done in finished for reason in _failures(done, refused)]
+    if failed:
+        raise GradlabError(*failed, exit_code=1)
+
+
+def _known(fail_on: list[str]) -> list[str]:
+    """What --fail-on may name. Raises GradlabError."""
+    from gradlab.config.problems import guess
+
+    for what in fail_on:
+        if what not in FAIL_ON:
+            known = ", ".join(FAIL_ON)
+            raise GradlabError(f"unknown --fail-on '{what}'{guess(what, FAIL_ON)}; known: {known}")
+    return fail_on
+
+
+def _failures(done: Done, refused: list[str]) -> list[str]:
+    """A line for each that the result is."""
+    from gradlab.report.words import headline
+
+    summary = done.record.summary
+    is_so = {what: summary[key] == value for what, (key, value) in FAIL_ON.items()}
+    found = [what for what in dict.fromkeys(refused) if is_so[what]]
+    return [f"--fail-on {what}: {headline(done.record)} ({done.folder.path})" for what in found]
 
 
 def _left(finished: list[Done]) -> str:

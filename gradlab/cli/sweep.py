@@ -85,7 +85,7 @@ def sweep(
     if verbose:
         tell_sweep(context, wanted)
     folder = SweepFolder(out if out is not None else results / wanted.name)
-    workers = jobs or _cores()
+    workers = jobs or cores()
     part = _shard(shard)
     if force and part is not None:
         raise GradlabError("--force would take away what other shards have done; run it without")
@@ -119,7 +119,8 @@ def _perform(planned: Planned, order: Order, quiet: bool) -> Progress | None:
     return last
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

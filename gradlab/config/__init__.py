@@ -9,6 +9,7 @@ the keys that may be swept.
 from gradlab.config.axes import Axis
 from gradlab.config.documents import HEADER, SCHEMA_FILE, starter
 from gradlab.config.dump import PATHS, dump, holder, settings
+from gradlab.config.expectation import Expectation
 from gradlab.config.json_schema import schema
 from gradlab.config.kinds import RECOGNISED, named
 from gradlab.config.loading import Loaded, default_name, from_mapping, load, validated
@@ -25,6 +26,7 @@ __all__ = [
     "SCHEMA_FILE",
     "Axis",
     "Config",
+    "Expectation",
     "Loaded",
     "Source",
     "Sweep",

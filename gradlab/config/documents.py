@@ -24,6 +24,7 @@ EXAMPLES = {  # what is absent by default, and short forms of what is long
     "loss": {"at": "last"},
     "spectrum": {"values": 8, "sequences": 1},
     "figures": {"formats": ["png"]},
+    "expect": {"verdict": "vanishing"},
 }
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from gradlab.config.expect import Expect
 from gradlab.config.fields import (
     SEEDS,
     Count,
@@ -148,6 +149,13 @@ class Config(Section):
     figures: Annotated[
         Figures, short("figures", Figures), Field(description="Which figures are drawn, or none.")
     ] = Figures()
+    expect: Annotated[
+        Expect,
+        Field(
+            description="What the result must be, for `gradlab check`: {verdict: vanishing}.",
+            json_schema_extra={"default": None},
+        ),
+    ] = ()
 
     @property
     def members(self) -> tuple[int, ...]:

@@ -165,6 +165,12 @@ def _no_section(fault: _Fault) -> str:
     return _must_be(forms)(fault)
 
 
+def _unknown_option(fault: _Fault) -> str:
+    known = fault.context["known"]
+    hint = guess(fault.key[-1], known) or f"; known here: {', '.join(known)}"
+    return f"unknown key '{fault.name}'{hint}"
+
+
 def _unfit(fault: _Fault) -> str:
     return f"{fault.name} cannot be {shown(fault.given)}"
 
@@ -196,5 +202,6 @@ MESSAGES: Mapping[str, Callable[[_Fault], str]] = {
     "missing": _missing,
     "model_type": _no_section,
     "refused": _refused,
+    "unknown_option": _unknown_option,
     **{kind: _must_be(template) for kind, template in WANTED.items()},
 }

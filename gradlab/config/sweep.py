@@ -219,6 +219,10 @@ def _sweep(source: Source, overrides: Sequence[str], folder: Path, max_points: i
         raise refusal(found.source, wrong)
     _refuse_too_many(found, max_points)
     axes, notes = [], [*found.notes]
+    if SWEEP in source.data and "expect" in source.data:
+        notes.append(
+            "expect is for `gradlab check`, of single experiments: a sweep leaves it aside"
+        )
     for slot in found.slots:
         axis, note = slot.axis.axis()
         axes.append(axis)

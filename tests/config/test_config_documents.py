@@ -84,7 +84,9 @@ def test_the_schema_has_the_bounds() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_starter_loads_and_its_comments_are_the_defaults(cell: str, load_text: LoadText) -> None:
-    """It opens with a question; uncommenting a line changes nothing but names and sizes."""
+    """It opens with a question; uncommenting a line changes nothing but names, sizes
+    and what is expected.
+    """
     text = starter(cell)
     assert re.match(r"# [^\n]*\?", text)
     assert max(map(len, text.split("\n"))) <= 120
@@ -93,7 +95,7 @@ def test_a_starter_loads_and_its_comments_are_the_defaults(cell: str, load_text:
     settings = re.findall(r"^# (\w+: .*)$", text, re.MULTILINE)
     keys = {setting.partition(":")[0] for setting in settings}
     assert keys | {"cell", "weight_scale", "seq_len", "clip"} == set(Config.model_fields)
-    kept = {"name": None, "hidden_size": None, "input_size": None}
+    kept = {"name": None, "hidden_size": None, "input_size": None, "expect": ()}
     for setting in settings:
         top = text if not setting.startswith("cell") else text.replace(f"\ncell: {cell} ", "\n# ")
         full = load_text(f"{top}\n{setting}\n").config

@@ -23,7 +23,7 @@ WHOLE = "seq_len must be a whole number"
 BELOW_CELL = [
     ("seqlen: 3", ["2:1: unknown key 'seqlen' (did you mean 'seq_len'?)"]),
     ("lrr: 3", [f"2:1: unknown key 'lrr'; known here: {KEYS}"]),
-    ("expect: {}", [f"2:1: unknown key 'expect'; known here: {KEYS}"]),
+    ("expect: {}", ["2:1: expect is empty: give names and what is expected of them"]),
     ("<<: {a: 1}", [f"2:1: unknown key '<<'; known here: {KEYS}"]),
     (
         "sweep: {}",

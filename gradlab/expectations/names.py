@@ -1,0 +1,170 @@
+"""The names that a run has, known before anything is computed: of its summary and of its steps.
+
+`possible` refuses expectations of anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from gradlab.analysis.theory import Textbook
+from gradlab.analysis.verdict import Outcome, Verdict
+from gradlab.cells.interface import Factor
+from gradlab.predicted import told
+from gradlab.spec import Spec
+
+NUMBER, TEXT = "a number", "a word"
+Kind = str | tuple[str, ...]  # NUMBER, TEXT, or the words that there are
+
+COURSE: Mapping[str, Kind] = {
+    "verdict": tuple(verdict.value for verdict in Verdict),
+    **{f"growth_rate.{part}": NUMBER for part in ("mean", "std", "low", "high")},
+    **dict.fromkeys(("half_life", "doubling_time", "horizon", "distance"), NUMBER),
+    "log10_remaining": NUMBER,
+}
+ALWAYS: Mapping[str, Kind] = {
+    **COURSE,
+    "log10_parameter_grad_norm": NUMBER,
+    "outcome": tuple(outcome.value for outcome in Outcome),
+    "overflow_step": NUMBER,
+}
+CLIP = {"threshold": NUMBER, "by": TEXT, "norm": NUMBER, "log10_norm": NUMBER, "rate": NUMBER}
+CLIP |= {"clipped_norm": NUMBER, "acted": NUMBER}
+CUT = {"steps": NUMBER, "mode": TEXT, "lost": NUMBER, "cosine": NUMBER}
+FACTOR = {"within": NUMBER, "near_zero": NUMBER, "near_one": NUMBER, "between": NUMBER}
+FACTOR |= {"claim": TEXT}
+GATE = ("mean", "slope", "saturation")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a run has: values of the summary by their dotted paths, and columns of steps.csv."""
+
+    scalars: Mapping[str, Kind]
+    columns: tuple[str, ...]
+
+
+def scalars(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The single values of a summary by their dotted paths; lists are none."""
+    for name, value in summary.items():
+        if isinstance(value, Mapping):
+            yield from scalars(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            yield f"{prefix}{name}", value
+
+
+def names(spec: Spec) -> Names:
+    """What a run of this experiment will have."""
+    parts, readings = _one_step(spec)
+    found: dict[str, Kind] = dict(ALWAYS)
+    found |= {f"gates.{gate}.{short}": NUMBER for gate in readings for short in GATE}
+    found |= _weights(spec) | _options(spec) | _network(spec)
+    found |= {f"theory.{name}": kind for name, kind in _theory(spec).items()}
+    derivatives = getattr(spec.base, "DERIVATIVES", None) or {}
+    found |= {f"derivatives.{name}": TEXT for name in derivatives}
+    return Names(found, tuple(_columns(spec, parts)))
+
+
+def _one_step(spec: Spec) -> tuple[list[str], list[str]]:
+    """The parts of the state that have norms, and the gates that are read: one step of a network
+    of one unit, all zero, tells.
+    """
+    small = replace(spec, H=1, I=1)
+    cell = small.network
+    options = cell.Options(**spec.options)
+    shapes = cell.shapes(1, 1, 2, options)
+    p = cell.init({name: np.zeros((1, *shape)) for name, shape in shapes.items()}, options)
+    layers = 1 if spec.topology.chained else spec.topology.layers
+    s = np.zeros((1, len(cell.STATE) * layers, 1))
+    x = np.zeros((1, spec.topology.stride, 1))  # a block takes the inputs of its steps
+    after, a = cell.step(p, s, cell.drive(p, x))
+    local = cell.linearize(p, s, a, after)
+    g, cotangents = cell.vjp(p, local, np.ones_like(s))
+    parts = [*cell.STATE, *cell.totals(p, local, g, cotangents)]
+    readings = [f"{name}{end}" for end in spec.chains for name in cell.readings(local)]
+    return parts, readings
+
+
+def _weights(spec: Spec) -> dict[str, Kind]:
+    """Singular values and radii of the recurrent blocks."""
+    if not spec.base.GATES:
+        return {}
+    phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
+    ends = [tensor.removeprefix("weight_hh") for layer in spec.weights for tensor in layer]
+    blocks = [f"{p}{gate}{end}" for end in ends for p in phases for gate in spec.base.GATES]
+    whats = ["sigma_max", "spectral_radius"] if spec.topology.tied else ["sigma_max"]
+    found: dict[str, Kind] = dict.fromkeys(whats, NUMBER)
+    return found | {f"{what}_by_gate.{block}": NUMBER for what in whats for block in blocks}
+
+
+def _options(spec: Spec) -> dict[str, Kind]:
+    """What is there because it was asked for."""
+    found: dict[str, Kind] = {}
+    if spec.clip is not None:
+        found |= {f"clip.{name}": kind for name, kind in CLIP.items()}
+    if spec.truncate is not None:
+        found |= {f"truncation.{name}": kind for name, kind in CUT.items()}
+    if isinstance(spec.network, Factor):
+        found |= {f"factor.{name}": kind for name, kind in FACTOR.items()}
+    there = {
+        "lyapunov_max": "lyapunov" in spec.spectra,
+        "memory_horizon": spec.lag_split,
+        "loss": spec.loss != "upstream",
+    }
+    return found | {name: NUMBER for name, wanted in there.items() if wanted}
+
+
+def _network(spec: Spec) -> dict[str, Kind]:
+    """What becomes of the gradient in each layer and direction."""
+    shape, prefixes = spec.topology, []
+    if shape.layers > 1:
+        prefixes += [f"layers_rates.{layer + 1}." for layer in range(shape.layers)]
+    if shape.chained:
+        prefixes += [f"backward_layers_rates.{layer + 1}." for layer in range(shape.layers)]
+    if shape.bidirectional:
+        prefixes += [f"directions.{direction}." for direction in spec.entries]
+    return {prefix + name: kind for prefix in prefixes for name, kind in COURSE.items()}
+
+
+def _theory(spec: Spec) -> dict[str, Kind]:
+    """Predictions, by what is told without computing those that take a second."""
+    cell = spec.network
+    slope = None if spec.topology.chained else cell.max_slope(cell.Options(**spec.options))
+    textbook = {field.name: 0.0 for field in fields(Textbook)}
+    cheap = replace(spec, theory="auto") if spec.theory == "full" else spec
+    found = told(cheap, textbook if slope and spec.base.GATES else None)
+    return {
+        name: TEXT if isinstance(value, str) else NUMBER
+        for name, value in dict(scalars(found)).items()
+    }
+
+
+def _columns(spec: Spec, parts: Iterable[str]) -> Iterator[str]:
+    """The columns of steps.csv that hold numbers about a step."""
+    layered = spec.topology.layers > 1
+    for part in parts:
+        if not (layered and "h_total" in part):
+            yield from (f"grad_norm_{part}", f"log10_grad_norm_{part}")
+    yield "log10_weight_grad_norm"
+    if "step" in spec.spectra:
+        yield from ("sigma_max", "sigma_min")
+    if "product" in spec.spectra:
+        yield from (f"log10_product_sigma_{k + 1}" for k in range(spec.values))
+        yield from ("product_effective_rank", "log10_product_condition")
+    yield "saturation"
+    if spec.clip is not None and spec.clip[1] == "step_norm":
+        yield "clip_scale"
+
+
+def kind_of(name: str, known: Names) -> Kind | None:
+    """Whether a name is a number or a word; of a rate with its interval also the name alone."""
+    return NUMBER if has_interval(name, known.scalars) else known.scalars.get(name)
+
+
+def has_interval(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a name stands for a mean with its interval: growth_rate."""
+    return f"{name}.mean" in values and f"{name}.low" in values
