@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gradlab.config import Config, Loaded, from_mapping
 from gradlab.errors import GradlabError, at
+from gradlab.footprint import check_room
 from gradlab.plan import settle
 from gradlab.runner import run
 
@@ -105,7 +106,9 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
-        summary = run(settle(config)[1]).summary
+        _, spec = settle(config)
+        check_room([spec])
+        summary = run(spec).summary
         return _measured(value, summary["growth_rate"], summary)
 
     return critical(rate, start, target, *bounds(key))

@@ -194,6 +194,13 @@ def _end_with_the_coordinator() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def processes(executors: Executors) -> int:
+    """How many processes compute on this machine at a time; 0: they are elsewhere."""
+    if isinstance(executors, Processes):
+        return executors.jobs
+    return 1 if isinstance(executors, Serial) else 0
+
+
 def executors(kind: str, jobs: int) -> Executors:
     """What `--executor` names: serial, processes, or dask://HOST:PORT. Raises GradlabError."""
     if kind == "serial" or (kind == "processes" and jobs == 1):
