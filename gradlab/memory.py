@@ -6,7 +6,7 @@ Neither the size of the pieces nor checkpointing changes a bit of the result.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt, prod
+from math import prod
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from gradlab.spec import Spec
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
-PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is
+PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
+SMALLER = 16  # units and inputs, for the rows grow with either
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
 
@@ -75,13 +76,16 @@ def _rows_per_step(cell: Cell, I: int, width: int, spec: Spec) -> tuple[int, int
     layers = 1 if spec.topology.chained else spec.topology.layers
     D = len(cell.STATE) * spec.H * layers
     weights = sum(prod(shape) for shape in cell.shapes(spec.H, I, 2, options).values())
-    part = min(isqrt(-(-weights // PROBED)) + (weights > PROBED), spec.H)  # 1 unless it is large
-    if part == 1:
+    if weights <= PROBED:
         return D, D + width + _activations(cell, spec.H, I, width, spec)
-    H, stride = spec.H // part, width // I
-    small, I = replace(spec, H=H), H if I == spec.H else max(I // part, 1)
+    H, i, stride = min(spec.H, SMALLER), min(I, SMALLER), width // I
+    small = replace(spec, H=H)
     cell = cell if spec.topology.chained else small.network
-    return D, D + width + part * _activations(cell, H, I, I * stride, small)
+    if I == spec.H:
+        return D, D + width + _activations(cell, H, H, H * stride, small) * spec.H // H
+    some = _activations(cell, H, i, i * stride, small)
+    more = _activations(cell, H, 2 * i, 2 * i * stride, small) - some  # an input's, i times
+    return D, D + width + (some - more) * spec.H // H + more * I // i
 
 
 def _activations(cell: Cell, H: int, I: int, width: int, spec: Spec) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import gradlab
-from gradlab import machine
+from gradlab import machine, memory
 from gradlab.cells import CELLS
 from gradlab.config import from_mapping
 from gradlab.errors import GradlabError
@@ -336,3 +336,18 @@ def test_a_sweep_names_the_point_that_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(GradlabError, match=r"hidden_size=1000000.* would take about"):
         gradlab.sweep({**SMALL, "sweep": sizes}, out=tmp_path / "s")
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("inputs", [24, 40])
+def test_a_large_network_is_judged_by_a_small_one(
+    cell: str, inputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows grow with the units and with the inputs: what is found is what trying it out finds."""
+    width = 24 if cell == "lstm_simple" else inputs
+    for shape in ({}, {"layers": 2}, {"residual": True}):
+        spec = spec_of(cell=cell, hidden_size=24, input_size=width, **shape)
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "PROBED", 0)
+            judged = memory.bytes_per_step(spec)
+        assert judged == memory.bytes_per_step(spec)
