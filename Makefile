@@ -1,6 +1,7 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests                 make examples   every config in configs/
 # make test-slow  theory against simulations, minutes each
+# make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
 RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run test test-slow check lint types examples pictures clean
+.PHONY: run test test-slow fuzz reliability check lint types examples pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -21,6 +22,15 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m long
+
+# the page of what must not break: each fault, its test, how it ended
+reliability: $(VENV)/.installed-dev
+	$(BIN)/python tests/reliability.py
+
+# N times the examples of an ordinary test run, drawn anew; the figures go to docs/reliability.md
+N ?= 100
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/reliability.py --fuzz $(N)
 
 check: lint types test
 

@@ -88,6 +88,7 @@ MEASURED["products"] |= {"spectrum": {"product": True, "lyapunov": True}}
 FACTOR = 2.2  # the largest that was found is 2.0; copies come and go within LAPACK and numpy
 
 
+@pytest.mark.fault("memory: the estimate against measured peaks", "within a factor of 2.2")
 @pytest.mark.parametrize("case", MEASURED)
 def test_the_estimate_is_what_a_run_takes(case: str) -> None:
     spec = spec_of(**MEASURED[case])
@@ -137,6 +138,10 @@ TOO_LARGE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.fault(
+    "memory: H, T, B, seeds, outputs, layers, spectra beyond any memory",
+    "exit 2 before allocation: the estimate, what is free, what to change",
+)
 @pytest.mark.parametrize("case", TOO_LARGE)
 def test_what_no_machine_has_is_refused_at_once(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes, change = TOO_LARGE[case]
@@ -156,6 +161,7 @@ def test_what_no_machine_has_is_refused_at_once(case: str, monkeypatch: pytest.M
     assert seconds < 20  # it is far less than one, but the machine may be busy
 
 
+@pytest.mark.fault("memory: runs that fit", "not refused")
 def test_what_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is as much as the estimate and the safety share; refused where less."""
     for changes in ({}, *MEASURED.values()):
@@ -311,6 +317,7 @@ def limited(config: str, limit: int, cwd: Path) -> subprocess.CompletedProcess[s
 WIDE = "cell: rnn\nhidden_size: 1500\nseq_len: 2\nbatch_size: 2\nseeds: 1\nspectrum: none\n"
 
 
+@pytest.mark.fault("memory: `ulimit -v`", "refused where it does not fit, done where it does")
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is not kept elsewhere")
 def test_under_a_real_limit_a_run_is_refused_or_done(tmp_path: Path) -> None:
     """The same config: refused where it would not fit, done where it does."""
@@ -322,6 +329,7 @@ def test_under_a_real_limit_a_run_is_refused_or_done(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.fault("memory: workers that fit one by one, not together", "refused, `--jobs` named")
 def test_workers_that_do_not_fit_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of(hidden_size=500)
     needed = footprint(spec, len(spec.seeds)).bytes

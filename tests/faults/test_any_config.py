@@ -62,7 +62,7 @@ def outcome(mapping: dict[str, Any], out: Path) -> str | None:
 
 
 @pytest.mark.fault(
-    "any config at all (random keys, kinds, extreme values)",
+    "random: any config at all (keys, kinds, extreme values)",
     "refused in our words, or run to an outcome; all files written and read back",
 )
 @fuzz(40)
@@ -86,7 +86,8 @@ def test_a_config_runs_to_an_outcome(place: Path, mapping: dict[str, Any]) -> No
 
 
 @pytest.mark.fault(
-    "any config: resolved, dumped, loaded", "the same config, and the same bytes when dumped again"
+    "random: any config resolved, dumped, loaded",
+    "the same config, and the same bytes when dumped again",
 )
 @fuzz(100)
 @given(mapping=configs(most=12))
@@ -105,7 +106,7 @@ def test_resolve_dump_load_is_the_identity(place: Path, mapping: dict[str, Any])
         assert dump(again, place) == text
 
 
-@pytest.mark.fault("any config: its figures", "drawn, whatever the record holds")
+@pytest.mark.fault("random: the figures of any config", "drawn, whatever the record holds")
 @fuzz(2)
 @given(mapping=configs())
 def test_the_figures_of_any_config_are_drawn(place: Path, mapping: dict[str, Any]) -> None:

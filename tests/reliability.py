@@ -1,0 +1,167 @@
+"""docs/reliability.md from the tests that are marked as faults: `make reliability`, `make fuzz`.
+
+python tests/reliability.py             run the marked tests, write their table
+python tests/reliability.py --fuzz N    run the random tests with N times as many examples, write
+                                        how many there were, how long it took, and what failed
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+FUZZ = "## Random tests\n"
+HEAD = """# Reliability
+
+What must not break, each with the test that tries it. Written by `make reliability` from the tests
+that are marked `fault`; not by hand.
+
+Exit codes: 0 done, 1 the experiment or a point failed, 2 bad usage or bad config, 130 interrupted,
+143 terminated. Results go to stdout, everything else to stderr.
+"""
+NOTHING = "`make fuzz` has not been run yet.\n"
+GROUPS = {
+    "config": "Configs",
+    "weights": "Weights files",
+    "memory": "Memory",
+    "run": "Runs",
+    "surroundings": "Surroundings",
+    "record": "Records",
+    "sweep": "Sweeps",
+    "dask": "Dask",
+    "random": "Anything at all",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row: what goes wrong, what is expected, the test that tries it (`file::function`)."""
+
+    what: str
+    expected: str
+    test: str
+
+    @property
+    def group(self) -> str:
+        """What it is about."""
+        return self.what.partition(": ")[0]
+
+
+@dataclass
+class Collected:
+    """A plugin of pytest: the marked tests and how they ended."""
+
+    faults: dict[Fault, list[str]] = field(default_factory=dict)
+    of_item: dict[str, list[Fault]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            file, _, name = item.nodeid.partition("::")
+            for mark in item.iter_markers("fault"):
+                fault = Fault(mark.args[0], mark.args[1], f"{file}::{name.partition('[')[0]}")
+                self.faults.setdefault(fault, [])
+                self.of_item.setdefault(item.nodeid, []).append(fault)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, count in report.user_properties:
+            if name.startswith("examples: ") and report.when == "teardown":
+                self.counts[name.removeprefix("examples: ")] = int(str(count))
+        if report.failed:
+            self.failed.append(report.nodeid)
+        if report.when == "call" or not report.passed:
+            for fault in self.of_item.get(report.nodeid, []):
+                self.faults[fault].append(report.outcome)
+
+
+def collected(arguments: Sequence[str]) -> Collected:
+    """What pytest finds with these arguments."""
+    plugin = Collected()
+    pytest.main([str(ROOT / "tests"), "-q", *arguments], plugins=[plugin])
+    return plugin
+
+
+def result(outcomes: Iterable[str]) -> str:
+    """In a word or two."""
+    found = list(outcomes)
+    counts = {name: found.count(name) for name in ("passed", "failed", "skipped")}
+    if counts["failed"]:
+        return f"**{counts['failed']} of {len(found)} fail**"
+    if not counts["passed"]:
+        return "not tried here"
+    return f"passes ({counts['passed']})" if counts["passed"] > 1 else "passes"
+
+
+def table(found: dict[Fault, list[str]]) -> str:
+    """All groups, a row a fault, in the order of their names."""
+    unknown = {fault.group for fault in found} - GROUPS.keys()
+    if unknown:
+        raise SystemExit(f"groups of faults that are none: {', '.join(sorted(unknown))}")
+    parts = []
+    for group, title in GROUPS.items():
+        rows = sorted((f for f in found if f.group == group), key=lambda f: (f.what, f.test))
+        if rows:
+            parts += [f"\n## {title}\n\n| what goes wrong | what is expected | test | result |\n"]
+            parts += ["| --- | --- | --- | --- |\n"]
+            parts += [f"{row(fault)} {result(found[fault])} |\n" for fault in rows]
+    return "".join(parts)
+
+
+def row(fault: Fault) -> str:
+    """The cells of a fault that do not depend on the run."""
+    cells = (fault.what.partition(": ")[2], fault.expected, f"`{fault.test}`")
+    return "".join(f"| {cell.replace('|', chr(92) + '|')} " for cell in cells) + "|"
+
+
+def fuzzed(times: int) -> str:
+    """The section on the random tests, after running them."""
+    os.environ["GRADLAB_FUZZ"] = str(times)
+    begun = time.monotonic()
+    found = collected(["-m", "fuzz and not long"])
+    seconds = time.monotonic() - begun
+    lines = [
+        f"`make fuzz` with {times} times the examples of an ordinary test run, drawn anew at every "
+        f"run by hypothesis;\nPython {platform.python_version()}, {platform.machine()}: "
+        f"{seconds:.0f} s.\n\n| what | examples |\n| --- | --- |\n"
+    ]
+    lines += [f"| {what} | {count:,} |\n" for what, count in sorted(found.counts.items())]
+    failed = ", ".join(f"`{name}`" for name in found.failed)
+    return "".join(lines) + f"\nFailures: {failed or 'none'}.\n"
+
+
+def section(page: str) -> str:
+    """What the page says of the random tests."""
+    return page.partition(FUZZ)[2].strip() + "\n" if FUZZ in page else NOTHING
+
+
+def without_results(page: str) -> set[str]:
+    """The rows of a page, without how the tests ended."""
+    return set(re.findall(r"^\| .* `tests/\S+` \|(?= )", page, re.MULTILINE))
+
+
+def main() -> int:
+    """Write the page; 1 where a test failed."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else HEAD
+    if sys.argv[1:2] == ["--fuzz"]:
+        before, text = page.partition(FUZZ)[0], fuzzed(int(sys.argv[2]))
+        PAGE.write_text(f"{before.rstrip()}\n\n{FUZZ}\n{text}", encoding="utf-8")
+        return int("Failures: none" not in text)
+    found = collected(["-m", "fault", *sys.argv[1:]])
+    text = HEAD + table(found.faults) + f"\n{FUZZ}\n{section(page)}"
+    PAGE.write_text(text, encoding="utf-8")
+    return int(bool(found.failed))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
