@@ -7,12 +7,13 @@ python tests/reliability.py --fuzz N    run the random tests with N times as man
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,20 +60,11 @@ class Fault:
 
 @dataclass
 class Collected:
-    """A plugin of pytest: the marked tests and how they ended."""
+    """A plugin of pytest: how each test ended, and how many examples the random ones tried."""
 
-    faults: dict[Fault, list[str]] = field(default_factory=dict)
-    of_item: dict[str, list[Fault]] = field(default_factory=dict)
+    outcomes: dict[str, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            file, _, name = item.nodeid.partition("::")
-            for mark in item.iter_markers("fault"):
-                fault = Fault(mark.args[0], mark.args[1], f"{file}::{name.partition('[')[0]}")
-                self.faults.setdefault(fault, [])
-                self.of_item.setdefault(item.nodeid, []).append(fault)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, count in report.user_properties:
@@ -81,15 +73,29 @@ class Collected:
         if report.failed:
             self.failed.append(report.nodeid)
         if report.when == "call" or not report.passed:
-            for fault in self.of_item.get(report.nodeid, []):
-                self.faults[fault].append(report.outcome)
+            test = report.nodeid.partition("[")[0]
+            self.outcomes.setdefault(test, []).append(report.outcome)
 
 
-def collected(arguments: Sequence[str]) -> Collected:
-    """What pytest finds with these arguments."""
+def collected(*arguments: str) -> Collected:
+    """How the tests end that pytest finds with these arguments."""
     plugin = Collected()
-    pytest.main([str(ROOT / "tests"), "-q", *arguments], plugins=[plugin])
+    pytest.main(["-q", "--rootdir", str(ROOT), *arguments], plugins=[plugin])
     return plugin
+
+
+def marked(root: Path = ROOT / "tests") -> list[Fault]:
+    """The faults that are marked, read from the files: also of tests that need an extra."""
+    found = []
+    for path in sorted(root.rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "mark.fault" in text else ():
+            for mark in getattr(node, "decorator_list", []):
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
+                    what, expected = (ast.literal_eval(word) for word in mark.args)
+                    place = path.relative_to(root.parent)
+                    found.append(Fault(what, expected, f"{place}::{node.name}"))
+    return found
 
 
 def result(outcomes: Iterable[str]) -> str:
@@ -103,18 +109,18 @@ def result(outcomes: Iterable[str]) -> str:
     return f"passes ({counts['passed']})" if counts["passed"] > 1 else "passes"
 
 
-def table(found: dict[Fault, list[str]]) -> str:
+def table(faults: Sequence[Fault], outcomes: Mapping[str, list[str]]) -> str:
     """All groups, a row a fault, in the order of their names."""
-    unknown = {fault.group for fault in found} - GROUPS.keys()
+    unknown = {fault.group for fault in faults} - GROUPS.keys()
     if unknown:
         raise SystemExit(f"groups of faults that are none: {', '.join(sorted(unknown))}")
     parts = []
     for group, title in GROUPS.items():
-        rows = sorted((f for f in found if f.group == group), key=lambda f: (f.what, f.test))
+        rows = sorted((f for f in faults if f.group == group), key=lambda f: (f.what, f.test))
         if rows:
             parts += [f"\n## {title}\n\n| what goes wrong | what is expected | test | result |\n"]
             parts += ["| --- | --- | --- | --- |\n"]
-            parts += [f"{row(fault)} {result(found[fault])} |\n" for fault in rows]
+            parts += [f"{row(fault)} {result(outcomes.get(fault.test, []))} |\n" for fault in rows]
     return "".join(parts)
 
 
@@ -128,13 +134,11 @@ def fuzzed(times: int) -> str:
     """The section on the random tests, after running them."""
     os.environ["GRADLAB_FUZZ"] = str(times)
     begun = time.monotonic()
-    found = collected(["-m", "fuzz and not long"])
+    found = collected("-m", "fuzz", str(ROOT / "tests" / "faults"))
     seconds = time.monotonic() - begun
-    lines = [
-        f"`make fuzz` with {times} times the examples of an ordinary test run, drawn anew at every "
-        f"run by hypothesis;\nPython {platform.python_version()}, {platform.machine()}: "
-        f"{seconds:.0f} s.\n\n| what | examples |\n| --- | --- |\n"
-    ]
+    how = f"`make fuzz`: {times} times the examples of an ordinary test run, drawn anew each time"
+    where = f"Python {platform.python_version()}, {platform.machine()}, {seconds:.0f} s"
+    lines = [f"{how} by hypothesis.\n{where}.\n\n| what | examples |\n| --- | --- |\n"]
     lines += [f"| {what} | {count:,} |\n" for what, count in sorted(found.counts.items())]
     failed = ", ".join(f"`{name}`" for name in found.failed)
     return "".join(lines) + f"\nFailures: {failed or 'none'}.\n"
@@ -152,13 +156,16 @@ def without_results(page: str) -> set[str]:
 
 def main() -> int:
     """Write the page; 1 where a test failed."""
+    os.chdir(ROOT)
     page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else HEAD
     if sys.argv[1:2] == ["--fuzz"]:
         before, text = page.partition(FUZZ)[0], fuzzed(int(sys.argv[2]))
         PAGE.write_text(f"{before.rstrip()}\n\n{FUZZ}\n{text}", encoding="utf-8")
         return int("Failures: none" not in text)
-    found = collected(["-m", "fault", *sys.argv[1:]])
-    text = HEAD + table(found.faults) + f"\n{FUZZ}\n{section(page)}"
+    faults = marked()
+    files = sorted({fault.test.partition("::")[0] for fault in faults})
+    found = collected("-m", "fault", *files)
+    text = HEAD + table(faults, found.outcomes) + f"\n{FUZZ}\n{section(page)}"
     PAGE.write_text(text, encoding="utf-8")
     return int(bool(found.failed))
 
