@@ -20,7 +20,8 @@ from gradlab import __version__
 
 def provenance(command: Sequence[str], started: datetime, folder: Path) -> dict[str, Any]:
     """What goes into provenance.json. folder: the config's, whose git revision is told."""
-    seconds = (datetime.now(UTC) - started).total_seconds()
+    # a clock may be set back meanwhile
+    seconds = max((datetime.now(UTC) - started).total_seconds(), 0.0)
     return {
         "gradlab": __version__,
         "python": platform.python_version(),

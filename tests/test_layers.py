@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
-    ("config", "record"),
+    ("config", "record", "archive"),
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),

@@ -16,7 +16,7 @@ import numpy as np
 from gradlab import __version__
 from gradlab.config import Sweep, dump_sweep
 from gradlab.errors import GradlabError
-from gradlab.files import write_whole
+from gradlab.files import reason, write_whole
 from gradlab.footprint import check_room
 from gradlab.nonlinearity import Array
 from gradlab.provenance import provenance, same_minor
@@ -169,7 +169,7 @@ def _make(folder: SweepFolder) -> None:
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise GradlabError(f"cannot write to {str(folder.path)!r}: {error.strerror}") from error
+        raise GradlabError(f"cannot write to {str(folder.path)!r}: {reason(error)}") from error
 
 
 def _in(shard: Shard | None, index: int) -> bool:
