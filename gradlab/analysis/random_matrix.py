@@ -83,8 +83,9 @@ def quarter_circle(sigma: Array, g: float) -> Array:
     """Density of the singular values of W at sigma, H -> infinity: sqrt(4 g^2 - sigma^2) /
     (pi g^2) on [0, 2 g], else 0.
     """
-    inside = np.clip(4 * g * g - sigma * sigma, 0, None)
-    return np.where(sigma >= 0, np.sqrt(inside) / (math.pi * g * g), 0.0)
+    with np.errstate(over="ignore"):  # by g first: the square of either may be no float
+        inside = np.clip(4 - np.clip(sigma / g, 0, 2) ** 2, 0, None)
+    return np.where(sigma >= 0, np.sqrt(inside) / math.pi / g, 0.0)
 
 
 def equivalent_gain(init: str, H: int) -> float | None:

@@ -117,8 +117,22 @@ def test_the_figures_of_any_config_are_drawn(place: Path, mapping: dict[str, Any
         found = outcome(mapping | {"figures": {"formats": ["svg"], "dpi": 50}}, out)
         if found is not None:
             assert Folder(out).report.is_file()
-            assert "gradient_norms.svg" in {path.name for path in out.iterdir()}
+            drawn = {path.name for path in out.iterdir()}
+            assert "gradient_norms.svg" in drawn or found == "overflow"
 
 
 def test_examples_are_counted() -> None:
     assert example_count(7) >= 7
+
+
+@pytest.mark.fault(
+    "run: weight scales from 1e-300 to 1e300, and figures", "drawn without a warning"
+)
+@pytest.mark.parametrize("scale", [1e-300, 1e-154, 1e154, 1e300])
+@pytest.mark.parametrize("cell", ["rnn", "linear", "gru"])
+def test_figures_of_extreme_scales(cell: str, scale: float, tmp_path: Path) -> None:
+    small = {"cell": cell, "hidden_size": 3, "seq_len": 3, "batch_size": 2, "seeds": 2}
+    figures = {"formats": ["svg"], "dpi": 50}
+    gradlab.run({**small, "weight_scale": scale, "figures": figures}, out=tmp_path / "x")
+    overflow = gradlab.load(tmp_path / "x").summary["outcome"] == "overflow"
+    assert (tmp_path / "x" / "weight_spectrum.svg").is_file() or overflow

@@ -33,6 +33,7 @@ TAIL = 0.005  # of the values that are not zero: what the axis leaves out at its
 MOST_DECADES = 8.0
 NARROWEST = 0.5  # decades
 TICKS = 8
+LARGEST = 150  # decades: what is told as a plain number
 NOISE = 1e-15  # times the largest value of a step: below, a singular value is rounding
 POINTS = 160
 ROOM = 1.1  # of the highest step
@@ -81,8 +82,7 @@ def draw(ax: Axes, record: Record) -> None:
     bins = 100 * float(edges[1] - edges[0])  # of a density per decade, per cent of a bin
     found = histogram.over_members(values, edges, bins)
     seeds = f"{found.members} seeds, {found.spread}" if found.members > 1 else "one seed"
-    square = float(np.mean([np.mean(100.0**one) for one in values]))
-    histogram.draw(ax, found, style.INDIGO, f"measured, {seeds}: mean square {plain(square)}")
+    histogram.draw(ax, found, style.INDIGO, f"measured, {seeds}: mean square {_square(values)}")
     top = found.highest
     if theory is not None:
         top = max(top, bins * float(theory.density.max()))
@@ -106,6 +106,14 @@ def title(record: Record, values: list[Array], theory: Law | None) -> str:
     measured = share(float(np.mean(np.concatenate(values) > 0)))
     text = f"{measured} of a {network.step(record)}'s singular values exceed 1"
     return text if theory is None else f"{text} (theory {share(theory.above_one())})"
+
+
+def _square(values: list[Array]) -> str:
+    """The mean square, also where it is beyond float range: the largest is taken out."""
+    top = max(float(one.max()) for one in values)
+    rest = float(np.mean([np.mean(100.0 ** (one - top)) for one in values]))
+    decades_of = 2 * top + np.log10(rest)
+    return plain(100.0**top * rest) if abs(decades_of) < LARGEST else f"1e{decades_of:.0f}"
 
 
 def log10_values(record: Record) -> list[Array]:
@@ -134,7 +142,7 @@ def law(record: Record, low: float) -> Law | None:
     # where q diverges, phi' is the same at any
     units = jacobian_law.population(kind, g, *((0.0, 0.0) if q is None else (bias, q)))
     edge = jacobian_law.edge(units)
-    if edge == 0:
+    if edge == 0 or abs(np.log10(edge)) > LARGEST - 10:  # its square, and 1 over it, are floats
         return None
     s, high = np.linspace(0, 1, POINTS), float(np.log10(edge))
     x = high - (high - min(low, high - NARROWEST)) * s**2
