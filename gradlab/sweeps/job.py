@@ -63,6 +63,7 @@ class Order:
     shard: Shard | None = None
     force: bool = False
     draw: bool = True
+    timeout: float | None = None  # seconds of a task
     command: Sequence[str] = ()
 
 
@@ -133,7 +134,9 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
         progress.failed = sum(there.values())
         yield progress
         coordinator = Coordinator(
-            order.executors, lambda finished: write_task(folder, finished.task, finished.data)
+            order.executors,
+            lambda finished: write_task(folder, finished.task, finished.data),
+            timeout=order.timeout,
         )
         for event in coordinator.run(t for t in mine if t.id not in there):
             if event.retry:
