@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,9 +117,10 @@ def _cached(path: Path, name: str) -> int:
 
 def _limits() -> Iterator[int]:
     """Of this process alone."""
-    if sys.platform != "linux":
+    try:
+        pages = (PROC / "self" / "statm").read_text().split()
+    except OSError:  # no Linux
         return
-    pages = (PROC / "self" / "statm").read_text().split()
     held = {resource.RLIMIT_AS: int(pages[0]), resource.RLIMIT_DATA: int(pages[5])}
     for which, taken in held.items():
         soft = resource.getrlimit(which)[0]

@@ -58,7 +58,7 @@ class Fault:
         return self.what.partition(": ")[0]
 
 
-@dataclass
+@dataclass(eq=False)  # pytest hashes its plugins
 class Collected:
     """A plugin of pytest: how each test ended, and how many examples the random ones tried."""
 

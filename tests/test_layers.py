@@ -21,11 +21,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "machine"),
+    ("errors", "nonlinearity", "draws", "digest", "machine", "archive"),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
-    ("config", "record", "archive"),
+    ("config", "record"),
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),

@@ -8,6 +8,7 @@ comes out is what was asked for, or a GradlabError in one line.
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,26 @@ def test_sound_files_are_read(place: Path, sound: Sound) -> None:
     for kind, (name, reader) in READERS.items():
         if name in sound and kind not in ("task", "state", "inputs npy"):
             assert taken(reader, place / name, sound[name]), kind
+
+
+HEADERS = {
+    "a bracket that is open": b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3 }",
+    "a bracket too many": b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3)}}",
+    "no literal": b"{'descr': f(), 'shape': (2, 3)",
+    "text without an end": b"{'descr': '<f8, 'fortran_order': False",
+    "a type that is none": b"{'descr': '<q9', 'fortran_order': False, 'shape': (2, 3)}",
+    "a shape that is none": b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, -3)}",
+    "far too much": b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 3)}",
+    "bytes that are no text": b"\xff\xfe{" * 8,
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_headers_of_arrays(case: str, tmp_path: Path) -> None:
+    """numpy reads a header as a Python literal: each way to be none is told."""
+    text = HEADERS[case].ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(48)
+    assert not taken(inputs, tmp_path / "x.npy", data)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("weight_hh_l0.npy", data)
+    assert not taken(weights, tmp_path / "w.npz", (tmp_path / "w.npz").read_bytes())
