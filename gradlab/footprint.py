@@ -93,7 +93,7 @@ def _shorter(spec: Spec) -> list[str]:
 
 
 def _narrower(spec: Spec) -> list[str]:
-    return ["a smaller hidden_size, input_size", "fewer layers", *_single(spec)]
+    return ["a smaller hidden_size, input_size", "fewer layers", "fewer seeds", *_single(spec)]
 
 
 def _thinner(spec: Spec) -> list[str]:
@@ -101,7 +101,7 @@ def _thinner(spec: Spec) -> list[str]:
 
 
 def _plainer(spec: Spec) -> list[str]:
-    return ["a smaller hidden_size", "spectrum: none"]
+    return ["a smaller hidden_size", "fewer seeds", "spectrum: none"]
 
 
 def _fewer_outputs(spec: Spec) -> list[str]:

@@ -152,8 +152,9 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
 def _check_memory(planned: Planned, at_a_time: int) -> None:
     """Raises GradlabError, naming a point, where its task would not fit in memory."""
     for task in planned.tasks if at_a_time else ():
+        together = min(at_a_time, len(planned.tasks))
         try:
-            check_room([point.spec for point in task.points], at_a_time)
+            check_room([point.spec for point in task.points], together)
         except GradlabError as error:
             raise planned.sweep.about(task.points[0].index, error) from error
 
