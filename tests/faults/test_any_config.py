@@ -128,8 +128,10 @@ def test_examples_are_counted() -> None:
 @pytest.mark.fault(
     "run: weight scales from 1e-300 to 1e300, and figures", "drawn without a warning"
 )
-@pytest.mark.parametrize("scale", [1e-300, 1e-154, 1e154, 1e300])
-@pytest.mark.parametrize("cell", ["rnn", "linear", "gru"])
+@pytest.mark.parametrize(
+    ("cell", "scale"),
+    [("rnn", 1e-300), ("rnn", 1e-154), ("rnn", 1e154), ("rnn", 1e300), ("gru", 1e300)],
+)
 def test_figures_of_extreme_scales(cell: str, scale: float, tmp_path: Path) -> None:
     small = {"cell": cell, "hidden_size": 3, "seq_len": 3, "batch_size": 2, "seeds": 2}
     figures = {"formats": ["svg"], "dpi": 50}
