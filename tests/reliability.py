@@ -144,6 +144,11 @@ def fuzzed(times: int) -> str:
     return "".join(lines) + f"\nFailures: {failed or 'none'}.\n"
 
 
+def written() -> str:
+    """The page as it is, read when the tests are done: both targets may run at a time."""
+    return PAGE.read_text(encoding="utf-8") if PAGE.is_file() else HEAD
+
+
 def section(page: str) -> str:
     """What the page says of the random tests."""
     return page.partition(FUZZ)[2].strip() + "\n" if FUZZ in page else NOTHING
@@ -157,15 +162,16 @@ def without_results(page: str) -> set[str]:
 def main() -> int:
     """Write the page; 1 where a test failed."""
     os.chdir(ROOT)
-    page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else HEAD
     if sys.argv[1:2] == ["--fuzz"]:
-        before, text = page.partition(FUZZ)[0], fuzzed(int(sys.argv[2]))
-        PAGE.write_text(f"{before.rstrip()}\n\n{FUZZ}\n{text}", encoding="utf-8")
+        text = fuzzed(int(sys.argv[2]))
+        PAGE.write_text(
+            f"{written().partition(FUZZ)[0].rstrip()}\n\n{FUZZ}\n{text}", encoding="utf-8"
+        )
         return int("Failures: none" not in text)
     faults = marked()
     files = sorted({fault.test.partition("::")[0] for fault in faults})
     found = collected("-m", "fault", *files)
-    text = HEAD + table(faults, found.outcomes) + f"\n{FUZZ}\n{section(page)}"
+    text = HEAD + table(faults, found.outcomes) + f"\n{FUZZ}\n{section(written())}"
     PAGE.write_text(text, encoding="utf-8")
     return int(bool(found.failed))
 
