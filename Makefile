@@ -5,6 +5,7 @@
 # make test-lowest  quick tests with the oldest packages that pyproject.toml allows
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
 # make schema  configs/gradlab.schema.json, for editors
+# make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make pictures  the pictures of the README, from the examples
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run sweep test test-slow test-lowest test-python check lint types expectations examples schema pictures clean
+.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -40,6 +41,15 @@ test-lowest: $(LOWEST)/.installed
 
 test-python:
 	$(MAKE) test PYTHON=$(PYTHON) VENV=.venv-$(notdir $(PYTHON))
+
+# the page of what must not break: each fault, its test, how it ended
+reliability: $(VENV)/.installed-dev
+	$(BIN)/python tests/reliability.py
+
+# N times the examples of an ordinary test run, drawn anew; the figures go to docs/reliability.md
+N ?= 100
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/reliability.py --fuzz $(N)
 
 check: lint types test expectations
 

@@ -11,6 +11,7 @@ from gradlab import store
 from gradlab.comparison import run as compute
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
+from gradlab.footprint import check_room
 from gradlab.job import Place, perform, settled
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
@@ -32,13 +33,15 @@ def run(
     config: the path of a config file, or a mapping with the same keys. overrides: "key=value" as on
     the command line. out: a folder to leave the results in; nothing is written without it. force:
     compute although the result is there. Raises GradlabError with all that is wrong with the
-    config.
+    config, and where it would not fit in memory.
     """
     loaded = _load(config, overrides)
     if out is not None:
         place = Place(store.Folder(Path(out)), force)
         return Shown.of(perform(loaded, place, sys.argv, lambda line: None).record)
-    return Shown.of(compute(settled(loaded)[1]))
+    _, spec = settled(loaded)
+    check_room([spec])
+    return Shown.of(compute(spec))
 
 
 def sweep(

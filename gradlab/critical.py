@@ -16,6 +16,7 @@ from typing import Any
 
 from gradlab.config import Config, Loaded, from_mapping, settings
 from gradlab.errors import GradlabError, at
+from gradlab.footprint import check_room
 from gradlab.plan import settle
 from gradlab.runner import run
 
@@ -146,8 +147,9 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
-        summary = run(settle(config)[1]).summary
-        return measured(value, summary)
+        _, spec = settle(config)
+        check_room([spec])
+        return measured(value, run(spec).summary)
 
     return critical(rate, start, target, *bounds(key))
 

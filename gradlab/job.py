@@ -12,6 +12,7 @@ from gradlab import __version__
 from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
+from gradlab.footprint import check_room
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
@@ -63,7 +64,7 @@ def perform(
     """Compute, unless the finished result is there, and leave a whole folder.
 
     say is told what a user should know, a line at a time. Raises GradlabError, with the places in
-    the config where it is about the config.
+    the config where it is about the config; and where it would not fit in memory, before it begins.
     """
     started = datetime.now(UTC)
     config, spec = settled(loaded)
@@ -72,6 +73,7 @@ def perform(
         place.folder.summary.touch()
         found = sorted(p for name in figures.FIGURES for p in place.folder.path.glob(f"{name}.*"))
         return Done(there, place.folder, tuple(found), computed=False)
+    check_room([spec])
     replaced = place.folder.is_result()
     with staged(place.folder) as staging:
         record = run(spec, progress)

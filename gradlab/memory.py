@@ -5,6 +5,7 @@ Neither the size of the pieces nor checkpointing changes a bit of the result.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -17,6 +18,8 @@ from gradlab.spec import Spec
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
+PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
+SMALLER = 16  # units and inputs, for the rows grow with either
 ENOUGH = 8  # members at a time that keep the per-step overhead small
 
 
@@ -26,17 +29,15 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
     of s bytes and segments of c bytes a step.
     """
-    members = _between(MEMORY // _output_bytes(spec), members)
-    state, kept = _bytes_per_step(spec)
-    between = _bytes_between(spec)
-    sliding = spec.truncate is not None and spec.truncate.mode == "sliding"
-    side_by_side = len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
-    if side_by_side:
+    members = _between(MEMORY // output_bytes(spec), members)
+    state, kept = bytes_per_step(spec)
+    between = bytes_between(spec)
+    if side_by_side(spec):
         kept *= ALL_TERMS
     kept += _weights(spec)
     T = spec.steps
     fitting = MEMORY // ((kept + between) * T)
-    if side_by_side:  # they need the whole trajectory: checkpoints would spare nothing
+    if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
         return _between(fitting, members), None
     if spec.checkpoint == "none":
         return _between(fitting, members), None
@@ -51,7 +52,13 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     return _between(fitting, members), every
 
 
-def _bytes_per_step(spec: Spec) -> tuple[int, int]:
+def side_by_side(spec: Spec) -> bool:
+    """Whether every loss term goes back on its own, all at the same time."""
+    sliding = spec.truncate is not None and spec.truncate.mode == "sliding"
+    return len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
+
+
+def bytes_per_step(spec: Spec) -> tuple[int, int]:
     """Bytes of a state, and of all that is kept of a step, for one member: of all chains."""
     cell, stride = spec.network, spec.topology.stride
     widths = [spec.I, *[spec.handed] * (len(spec.chains) - 1)]
@@ -66,19 +73,33 @@ def _rows_per_step(cell: Cell, I: int, width: int, spec: Spec) -> tuple[int, int
     of the network.
     """
     options = cell.Options(**spec.options)
-    tensors = {
-        name: np.zeros((1, *shape), spec.dtype)
-        for name, shape in cell.shapes(spec.H, I, 2, options).items()
-    }
-    p = cell.init(tensors, options)
     layers = 1 if spec.topology.chained else spec.topology.layers
     D = len(cell.STATE) * spec.H * layers
-    s = np.zeros((1, D, 1), spec.dtype)
+    weights = sum(prod(shape) for shape in cell.shapes(spec.H, I, 2, options).values())
+    if weights <= PROBED:
+        return D, D + width + _activations(cell, spec.H, I, width, spec)
+    H, i, stride = min(spec.H, SMALLER), min(I, SMALLER), width // I
+    small = replace(spec, H=H)
+    cell = cell if spec.topology.chained else small.network
+    if I == spec.H:
+        return D, D + width + _activations(cell, H, H, H * stride, small) * spec.H // H
+    some = _activations(cell, H, i, i * stride, small)
+    more = _activations(cell, H, 2 * i, 2 * i * stride, small) - some  # an input's, i times
+    return D, D + width + (some - more) * spec.H // H + more * I // i
+
+
+def _activations(cell: Cell, H: int, I: int, width: int, spec: Spec) -> int:
+    """Rows of what a step keeps beside its state, found by doing one with weights of zero."""
+    options = cell.Options(**spec.options)
+    shapes = cell.shapes(H, I, 2, options)
+    p = cell.init({n: np.zeros((1, *shape), spec.dtype) for n, shape in shapes.items()}, options)
+    layers = 1 if spec.topology.chained else spec.topology.layers
+    s = np.zeros((1, len(cell.STATE) * H * layers, 1), spec.dtype)
     _, a = cell.step(p, s, cell.drive(p, np.zeros((1, width, 1), spec.dtype)))
-    return D, D + width + a.shape[1]
+    return int(a.shape[1])
 
 
-def _bytes_between(spec: Spec) -> int:
+def bytes_between(spec: Spec) -> int:
     """Bytes of a step that layers of chains hand each other, for one member, checkpoints or not:
     the outputs of all, the states and the gradients of one.
     """
@@ -89,7 +110,7 @@ def _bytes_between(spec: Spec) -> int:
     return (spec.handed * (above + 2 + 2) + states) * spec.dtype.itemsize * spec.B
 
 
-def _output_bytes(spec: Spec) -> int:
+def output_bytes(spec: Spec) -> int:
     """Bytes of the outputs that a loss looks at, for one member; at least 1."""
     if spec.loss == "upstream":
         return 1

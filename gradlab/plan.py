@@ -20,6 +20,7 @@ from gradlab.given import state
 from gradlab.identity import describe
 from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
+from gradlab.machine import room
 from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
 from gradlab.sources import given_inputs
@@ -30,6 +31,8 @@ DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
 SPECTRA_WORK = 4e9  # products and exponents: members times steps times D^3, about a second
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
+PART = 20_000  # bytes that a layer of the network takes at least, beside its weights
+LISTED = 100  # bytes of a step that is listed: a row, or one where the loss enters
 
 
 def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
@@ -52,6 +55,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     every = -(-(T + 1) // MOST_ROWS) if every == "auto" else every
     shape = topology(config)
     n = shape.stride
+    _check_lists(config, T // n, max(every // n, 1))
     D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     config = config.model_copy(
         update={
@@ -153,6 +157,22 @@ def _start(config: Config, H: int) -> Start:
     return Start(kind, options.get("std", 1.0))
 
 
+def _check_lists(config: Config, steps: int, every: int) -> None:
+    """Raises GradlabError where already a list of the steps, or layers, would not fit in memory."""
+    H = config.hidden_size or DEFAULT_HIDDEN_SIZE
+    for key, parts in (("layers", config.layers), ("block", config.block or 1)):
+        if parts > 1:
+            why = f"{key}: {parts} with hidden_size {H}"
+            change = f"use a smaller number of {key} or a smaller hidden_size"
+            room(parts * (PART + 8 * H**2), why, change, key=key)
+    if config.loss.at == "all":
+        why = f"a loss at all of {steps} steps"
+        room(LISTED * steps, why, "use a smaller seq_len or fewer steps in loss.at", key="loss")
+    rows = steps // every
+    change = "use a larger record_every or a smaller seq_len"
+    room(LISTED * rows, f"a record of {rows} steps", change, key="record_every")
+
+
 def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int, ...]:
     """Steps of the network."""
     if steps == "all":
@@ -163,7 +183,7 @@ def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int,
 def _rows(steps: int, every: int, entries: tuple[int, ...], both: bool) -> NDArray[np.int64]:
     """The recorded steps: every n-th, the first, the last, and where the gradient sets out."""
     ends = {0, entries[-1]} | ({steps + 1 - entries[0]} if both else set())
-    return np.array(sorted({*range(steps, -1, -every), *ends}), np.int64)
+    return np.unique(np.concatenate((np.arange(steps, -1, -every), [*ends]))).astype(np.int64)
 
 
 def _again(config: Config) -> Config:

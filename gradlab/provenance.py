@@ -25,7 +25,8 @@ def provenance(
     is that of its folder. results: the folder where the result will lie.
     """
     folder = Path.cwd() if config is None else config.parent
-    seconds = (datetime.now(UTC) - started).total_seconds()
+    # a clock may be set back meanwhile
+    seconds = max((datetime.now(UTC) - started).total_seconds(), 0.0)
     return {
         "gradlab": __version__,
         "python": platform.python_version(),

@@ -46,9 +46,6 @@ from __future__ import annotations
 
 import io
 import json
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,27 +53,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradlab.archive import UNREADABLE, opened
 from gradlab.errors import GradlabError
 
 SCHEMA = 1
-
-# what reading a torn, foreign or hostile npz file raises: zip, zlib, numpy's header, JSON, and us
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-    SyntaxError,
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-)
 
 
 class NewerSchemaError(GradlabError):
@@ -230,7 +210,7 @@ class Record:
         schema.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            with opened(data) as file:
                 arrays = {key: file[key] for key in file.files}
             metadata = json.loads(str(arrays.pop("metadata")))
             schema = int(metadata["schema"])

@@ -21,14 +21,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "threads"),
+    ("errors", "nonlinearity", "draws", "digest", "machine", "archive", "threads"),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
     ("config", "record"),
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
-        *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "setting", "predicted"),
+        *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),
+        *("setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
         *("expectations.possible", "expectations.checked"),
     ),

@@ -274,6 +274,7 @@ KEYS = {
 }
 
 
+@pytest.mark.fault("record: NaN and infinities in results", "null with a reason in JSON")
 @pytest.mark.parametrize("case", CASES)
 def test_every_file_of_json_is_strict_and_whole(case: str, tmp_path: Path) -> None:
     config = {**SIZES, **CASES[case], "figures": "none"}
@@ -307,6 +308,7 @@ def test_load_gives_back_the_record(cell: str, tmp_path: Path) -> None:
     assert second.to_bytes() == (tmp_path / "x" / "record.npz").read_bytes()
 
 
+@pytest.mark.fault("record: torn anywhere", "one line")
 def test_a_torn_record_is_refused_wherever_it_is_torn(small: Path) -> None:
     whole = (small / "record.npz").read_bytes()
     for length in [0, 1, 4, *range(0, len(whole), len(whole) // 40), len(whole) - 1]:
@@ -314,6 +316,7 @@ def test_a_torn_record_is_refused_wherever_it_is_torn(small: Path) -> None:
             Record.from_bytes(whole[:length])
 
 
+@pytest.mark.fault("record: a flipped bit", "refused, or nothing has changed")
 def test_a_flipped_bit_is_refused_or_changes_nothing(small: Path) -> None:
     whole = (small / "record.npz").read_bytes()
     original = Record.from_bytes(whole)
@@ -362,6 +365,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.fault("record: foreign, empty, a pickle", "one line; nothing is executed")
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_foreign_record_is_refused_in_one_line(case: str, small: Path) -> None:
     (small / "record.npz").write_bytes(FOREIGN[case])
@@ -378,6 +382,7 @@ def with_schema(path: Path, schema: int) -> None:
     path.write_bytes(npz(metadata=np.array(json.dumps(metadata)), **arrays))
 
 
+@pytest.mark.fault("record: of a newer schema", "neither read nor replaced; both versions told")
 def test_a_newer_schema_is_neither_read_nor_replaced(small: Path) -> None:
     with_schema(small / "record.npz", SCHEMA)
     gradlab.load(small)  # the change itself does no harm
@@ -391,6 +396,7 @@ def test_a_newer_schema_is_neither_read_nor_replaced(small: Path) -> None:
     assert (small / "record.npz").read_bytes() == before
 
 
+@pytest.mark.fault("record: torn, and `run`", "computed again")
 def test_a_torn_result_is_computed_again(small: Path) -> None:
     whole = (small / "record.npz").read_bytes()
     (small / "record.npz").write_bytes(whole[:100])

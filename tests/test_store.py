@@ -111,6 +111,10 @@ def full() -> OSError:
 # ---------------------------------------------------------------- something fails
 
 
+@pytest.mark.fault(
+    "run: disk full or input/output error at the n-th flush, for every n",
+    "the old result or the new one, byte for byte",
+)
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_flush_that_fails_leaves_the_old_result_or_the_new_one(
     number: int,
@@ -133,6 +137,7 @@ def test_a_flush_that_fails_leaves_the_old_result_or_the_new_one(
     assert n > 5  # config, record, steps, provenance, summary
 
 
+@pytest.mark.fault("run: any exception while writing", "the old result stays; no staging folder")
 @pytest.mark.parametrize(
     ("where", "what"),
     [
@@ -185,6 +190,7 @@ def test_no_result_is_lost_where_it_cannot_be_kept(
 
 
 # each limit lets more be written: nothing, all but the record, all but a figure
+@pytest.mark.fault("run: a limit on the size of files", "one line; nothing left")
 @pytest.mark.parametrize("limit", [100, 3_000, 40_000])
 def test_a_file_that_may_not_grow_leaves_nothing(limit: int, tmp_path: Path) -> None:
     config = "cell: rnn\nhidden_size: 2\nseq_len: 4\nseeds: 2\n"
@@ -244,6 +250,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
+@pytest.mark.fault(
+    "run: kill -9 at each moment of writing and moving",
+    "the old result or the new one; the next run cleans up",
+)
 @pytest.mark.parametrize(
     ("moment", "which"),
     [
@@ -302,6 +312,9 @@ def test_the_staging_folder_of_a_process_at_work_stays(tmp_path: Path) -> None:
     assert (tmp_path / "quick" / "summary.json").is_file()
 
 
+@pytest.mark.fault(
+    "run: two at the same time into one folder", "the later one whole, the earlier one kept"
+)
 def test_two_runs_into_one_folder_leave_the_later_whole_and_the_earlier_kept(
     tmp_path: Path, both: tuple[dict[str, bytes], dict[str, bytes]]
 ) -> None:
@@ -435,6 +448,7 @@ def a_file(path: Path) -> Path:
     return path
 
 
+@pytest.mark.fault("run: a place that holds other files", "exit 2 before computing")
 @pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize(
     ("make", "below", "word"),
@@ -457,6 +471,7 @@ def test_a_place_of_others_is_refused_before_anything_is_computed(
     assert staging(tmp_path) == []
 
 
+@pytest.mark.fault("run: a read-only file system", "exit 2 before computing")
 @pytest.mark.usefixtures("idle")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
 def test_a_read_only_place_is_refused_before_anything_is_computed() -> None:

@@ -82,6 +82,7 @@ def test_it_is_computed_once(computed: Computed, where: Path) -> None:
     assert len(list(where.iterdir())) == 3
 
 
+@pytest.mark.fault("surroundings: a torn file in the cache", "computed again, replaced")
 @pytest.mark.parametrize(
     "content",
     [
@@ -139,6 +140,7 @@ def test_another_version_of_the_algorithm_is_another_file(
     assert len(list(where.iterdir())) == 2
 
 
+@pytest.mark.fault("surroundings: a cache that cannot be written", "computed without it")
 def test_a_folder_that_cannot_be_written(
     computed: Computed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _fail(f"cannot write or read: {(error.strerror or str(error)).lower()}", 1)
         except MemoryError as error:
             _fail(
-                f"not enough memory ({error}); use a smaller hidden_size or batch_size",
+                f"not enough memory ({error}); use a smaller hidden_size or batch_size, "
+                "checkpoint: auto or dtype: float32",
                 1,
             )
         except Exception as error:

@@ -56,6 +56,15 @@ def sweep(
         str | None,
         typer.Option("--shard", metavar="I/N", help="Only every N-th task, from the I-th."),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="A task that takes longer is ended: its points are failed, the others go on.",
+            show_default=False,
+        ),
+    ] = None,
     out: Out = None,
     results: Results = RESULTS,
     dry_run: Annotated[
@@ -87,13 +96,16 @@ def sweep(
     folder = SweepFolder(out if out is not None else results / wanted.name)
     workers = jobs or cores()
     part = _shard(shard)
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise GradlabError(f"--timeout is {timeout:g}; it is a number of seconds, more than 0")
     if force and part is not None:
         raise GradlabError("--force would take away what other shards have done; run it without")
     if dry_run:
         _print_plan(wanted, folder, workers, json)
         return
     planned = plan(wanted)
-    order = Order(folder, executors(executor, workers), part, force, not no_figures, sys.argv)
+    pool = executors(executor, workers, killable=timeout is not None)
+    order = Order(folder, pool, part, force, not no_figures, timeout, sys.argv)
     last = _perform(planned, order, quiet)
     if quiet and not json:
         typer.echo(str(folder.path))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.archive import UNREADABLE
 from gradlab.digest import sha256
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
@@ -102,8 +103,9 @@ def _npy(path: Path) -> Array:
         # mapped in any case: a header that claims more than there is costs no memory then
         mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped if path.stat().st_size >= MAPPED else np.array(mapped)
-    except (OSError, ValueError, EOFError) as error:
-        raise GradlabError(f"{path.name} is not a readable npy file: {error}") from error
+    except UNREADABLE as error:  # a header is a Python literal, and may be torn anywhere
+        why = " ".join(str(error).split())
+        raise GradlabError(f"{path.name} is not a readable npy file: {why}") from error
 
 
 def _npz(path: Path) -> Array:

@@ -188,8 +188,22 @@ def _end_with_the_coordinator() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def executors(kind: str, jobs: int) -> Executors:
-    """What `--executor` names: serial, processes, or dask://HOST:PORT. Raises GradlabError."""
+def processes(executors: Executors) -> int:
+    """How many processes compute on this machine at a time; 0: they are elsewhere."""
+    if isinstance(executors, Processes):
+        return executors.jobs
+    return 1 if isinstance(executors, Serial) else 0
+
+
+def executors(kind: str, jobs: int, killable: bool = False) -> Executors:
+    """What `--executor` names: serial, processes, or dask://HOST:PORT. Raises GradlabError.
+
+    killable: a task may be ended while it runs, so even a single job is a process of its own.
+    """
+    if killable:
+        if kind != "processes":
+            raise GradlabError(f"--timeout ends worker processes; it is not for --executor {kind}")
+        return Processes(jobs)
     if kind == "serial" or (kind == "processes" and jobs == 1):
         return Serial()
     if kind == "processes":

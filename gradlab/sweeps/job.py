@@ -15,14 +15,15 @@ import numpy as np
 from gradlab import __version__
 from gradlab.config import Sweep, dump_sweep
 from gradlab.errors import GradlabError
-from gradlab.files import write_whole
+from gradlab.files import reason, write_whole
+from gradlab.footprint import check_room
 from gradlab.nonlinearity import Array
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
 from gradlab.report.sweep_table import Row, table_text
 from gradlab.sweeps.coordinate import Coordinator
-from gradlab.sweeps.execute import Executors
+from gradlab.sweeps.execute import Executors, processes
 from gradlab.sweeps.points import Task, points, tasks
 from gradlab.sweeps.store import (
     SweepFolder,
@@ -61,6 +62,7 @@ class Order:
     shard: Shard | None = None
     force: bool = False
     draw: bool = True
+    timeout: float | None = None  # seconds of a task
     command: Sequence[str] = ()
 
 
@@ -113,9 +115,11 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
     """Run what is missing; yields the progress after every task. The table is made when all is
     there.
 
-    Raises GradlabError when the folder is in use, holds something else, or cannot be written.
+    Raises GradlabError when the folder is in use, holds something else, or cannot be written, and
+    when a task would not fit in memory.
     """
     folder, started = order.folder, datetime.now(UTC)
+    _check_memory(planned, processes(order.executors))
     _make(folder)
     with held(folder, order.shard):
         begin(folder, planned.description, dump_sweep(planned.sweep, folder.path), order.force)
@@ -129,7 +133,9 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
         progress.failed = sum(there.values())
         yield progress
         coordinator = Coordinator(
-            order.executors, lambda finished: write_task(folder, finished.task, finished.data)
+            order.executors,
+            lambda finished: write_task(folder, finished.task, finished.data),
+            timeout=order.timeout,
         )
         for event in coordinator.run(t for t in mine if t.id not in there):
             if event.retry:
@@ -140,6 +146,16 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
             yield progress
         if {t.id for t in planned.tasks} <= folder.done():
             collect(planned, order, started)
+
+
+def _check_memory(planned: Planned, at_a_time: int) -> None:
+    """Raises GradlabError, naming a point, where its task would not fit in memory."""
+    for task in planned.tasks if at_a_time else ():
+        together = min(at_a_time, len(planned.tasks))
+        try:
+            check_room([point.spec for point in task.points], together)
+        except GradlabError as error:
+            raise planned.sweep.about(task.points[0].index, error) from error
 
 
 def _tell_version(folder: SweepFolder, say: Say) -> None:
@@ -156,7 +172,7 @@ def _make(folder: SweepFolder) -> None:
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise GradlabError(f"cannot write to {str(folder.path)!r}: {error.strerror}") from error
+        raise GradlabError(f"cannot write to {str(folder.path)!r}: {reason(error)}") from error
 
 
 def _in(shard: Shard | None, index: int) -> bool:

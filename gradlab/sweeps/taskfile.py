@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from gradlab.archive import UNREADABLE, opened
 from gradlab.errors import GradlabError
-from gradlab.record import SCHEMA, UNREADABLE, Record
+from gradlab.record import SCHEMA, Record
 
 METADATA = "metadata"  # the array with the JSON text
 
@@ -93,7 +91,7 @@ def places(path: Path) -> list[int]:
 
 
 def _opened(path: Path) -> Any:
-    return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    return opened(path.read_bytes())
 
 
 def _metadata(file: Any) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from gradlab.archive import UNREADABLE
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
 from gradlab.weights import bounds
@@ -32,14 +32,7 @@ def read(path: Path) -> dict[str, Array]:
             return {_key(member): _array(archive, member, path.name) for member in found}
     except PermissionError as error:
         raise bounds.unreadable(path, error) from error
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        ValueError,
-        EOFError,
-        RuntimeError,  # an encrypted member, a compression that Python does not have
-    ) as error:
+    except UNREADABLE as error:
         raise GradlabError(
             f"{path.name} is not a readable npz file: {_line(error)}; save it with numpy.savez"
         ) from error

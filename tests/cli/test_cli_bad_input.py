@@ -74,6 +74,9 @@ CONFIGS = {
 }
 
 
+@pytest.mark.fault(
+    "config: bad ones on the command line", "exit 2, nothing on stdout, nothing left behind"
+)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_bad_configs(name: str, tmp_path: Path) -> None:
     text, *words = CONFIGS[name]
@@ -123,6 +126,10 @@ WEIGHTS: dict[str, tuple[str, Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.fault(
+    "weights: misshapen, not finite, torn, pickled, of an unknown format",
+    "exit 2 at the key's line; nothing left behind",
+)
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_bad_weights(name: str, tmp_path: Path) -> None:
     file, make, word = WEIGHTS[name]
@@ -132,6 +139,10 @@ def test_bad_weights(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.fault(
+    "run: no such config; results in a file, under a file, in a folder of others",
+    "exit 2 before computing",
+)
 def test_a_missing_config_and_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     refused(gradlab("run", "no.yaml", cwd=tmp_path), "no.yaml")
     (tmp_path / "c.yaml").write_text("cell: rnn\nseq_len: 2\n", encoding="utf-8")
@@ -144,6 +155,9 @@ def test_a_missing_config_and_a_place_that_cannot_be_written(tmp_path: Path) -> 
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.fault(
+    "run: Ctrl-C, SIGTERM while computing", "one line; exit 130, 143; nothing half-written"
+)
 @pytest.mark.parametrize(
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
@@ -172,6 +186,7 @@ def test_a_signal_leaves_nothing_half_written(
     assert list((tmp_path / "results").iterdir()) == []
 
 
+@pytest.mark.fault("run: kill -9", "no half folder; the next run cleans up")
 def test_a_killed_run_leaves_no_half_folder_and_is_cleaned_up_after(tmp_path: Path) -> None:
     long = "cell: lstm\nseq_len: 1000000\nspectrum: none\nseeds: 1\n"
     (tmp_path / "c.yaml").write_text(long, encoding="utf-8")
@@ -189,6 +204,7 @@ def test_a_killed_run_leaves_no_half_folder_and_is_cleaned_up_after(tmp_path: Pa
     assert [p.name for p in (tmp_path / "results").iterdir()] == ["c-seq_len=3"]
 
 
+@pytest.mark.fault("run: stdout closed early (`| head`)", "exit 0, quiet")
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "gradlab", "schema"],

@@ -31,6 +31,9 @@ EIGHTY = 80
 # ---------------------------------------------------------------- what is printed to
 
 
+@pytest.mark.fault(
+    "surroundings: no HOME, no TERM, C locale, ASCII, Latin-1", "exit 0; plain text of 80 columns"
+)
 @pytest.mark.parametrize(
     "more",
     [
@@ -54,6 +57,7 @@ def test_piped_output_is_plain_in_any_surroundings(more: dict[str, str], folder:
     assert "steps back" in text and "log |dL/dh_t|" in text
 
 
+@pytest.mark.fault("surroundings: a name that the locale cannot print", "exit 0")
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 def test_a_name_that_cannot_be_printed_is_no_failure(encoding: str, folder: Path) -> None:
     (folder / "c.yaml").write_text(TINY + "figures: none\nname: grün_实验\n", encoding="utf-8")
@@ -106,6 +110,7 @@ def test_a_terminal_has_colours_unless_it_is_asked_not_to(folder: Path) -> None:
 # ---------------------------------------------------------------- readers that leave
 
 
+@pytest.mark.fault("surroundings: a reader that leaves early, for each command", "exit 0, quiet")
 @pytest.mark.parametrize("arguments", [("ls",), ("ls", "--json"), ("list", "cells"), ("show", "x")])
 def test_a_reader_that_leaves_early_is_no_failure(arguments: tuple[str, ...], folder: Path) -> None:
     process("run", "c.yaml", "--out", "x", cwd=folder)
@@ -119,6 +124,7 @@ def test_a_reader_that_leaves_early_is_no_failure(arguments: tuple[str, ...], fo
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.fault("surroundings: stdout on a full disk", "told in one line; not exit 0")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("arguments", [("schema",), ("run", "c.yaml", "--quiet")])
 def test_a_full_disk_behind_stdout_is_told_as_that(
@@ -132,6 +138,7 @@ def test_a_full_disk_behind_stdout_is_told_as_that(
     assert "internal error" not in done.stderr
 
 
+@pytest.mark.fault("surroundings: stdout or stderr closed", "the result is there; exit 0")
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_a_closed_stream_does_not_keep_a_run_from_its_result(closed: str, folder: Path) -> None:
     redirect = {"stdout": ">&-", "stderr": "2>&-"}[closed]
@@ -150,6 +157,7 @@ def test_a_closed_stream_does_not_keep_a_run_from_its_result(closed: str, folder
     assert done.returncode == 0
 
 
+@pytest.mark.fault("surroundings: a name that the file system cannot have", "exit 2, in one line")
 def test_a_name_that_the_file_system_cannot_have_is_told(folder: Path) -> None:
     """A C locale without the coercion to UTF-8 that Python does by itself."""
     (folder / "c.yaml").write_text(TINY + "figures: none\nname: grün\n", encoding="utf-8")
@@ -208,6 +216,10 @@ def planted(
 SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
 
 
+@pytest.mark.fault(
+    "run: Ctrl-C, SIGTERM while computing, writing, plotting",
+    "the earlier result stays, byte for byte",
+)
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
     "place", ["gradlab.job run", "gradlab.job write", "gradlab.report.figures save"]
@@ -234,6 +246,7 @@ where.{name} = signalled
     assert [p.name for p in (folder / "results").iterdir()] == ["c"]
 
 
+@pytest.mark.fault("run: Ctrl-C while figures are drawn", "exit 130; no half figure")
 def test_ctrl_c_while_real_figures_are_drawn(folder: Path) -> None:
     (folder / "c.yaml").write_text(
         TINY + "figures: {formats: [png, svg, pdf], dpi: 600}\n", "utf-8"
@@ -257,6 +270,7 @@ def test_ctrl_c_while_real_figures_are_drawn(folder: Path) -> None:
     assert list((folder / "results").iterdir()) == []
 
 
+@pytest.mark.fault("run: Ctrl-C twice", "ends at once with 130")
 def test_a_second_ctrl_c_ends_at_once(folder: Path) -> None:
     program = """
 import os, signal, sys, time
@@ -278,6 +292,7 @@ job.run = stubborn
     assert [p.name for p in (folder / "results").iterdir()] == ["c"]
 
 
+@pytest.mark.fault("run: Ctrl-C when the result is in its place", "says where it is")
 def test_ctrl_c_after_the_result_is_there_does_not_deny_it(folder: Path) -> None:
     program = """
 import os, signal, sys

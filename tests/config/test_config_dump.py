@@ -68,6 +68,9 @@ MAPPINGS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.fault(
+    "config: random mappings dumped and loaded", "the same config, from another folder too"
+)
 @settings(deadline=None, max_examples=100)
 @given(MAPPINGS)
 def test_loading_a_dump_gives_the_config_again(

@@ -41,6 +41,7 @@ SHORT_AND_LONG = [
 ]
 
 
+@pytest.mark.fault("config: short and long forms", "one config")
 @pytest.mark.parametrize(("short", "long"), SHORT_AND_LONG)
 def test_short_and_long_forms_are_one_config(short: str, long: str, load_text: LoadText) -> None:
     """Equal, and equal in their text too: 1 and 1.0, -0.0 and 0 leave no trace."""
@@ -235,6 +236,10 @@ def test_a_long_default_name_ends_in_a_digest() -> None:
     assert names[0] != names[1]
 
 
+@pytest.mark.fault(
+    "config: a file named with spaces, emoji, 300 characters, leading `-`",
+    "a default name that every file system takes",
+)
 @settings(deadline=None, max_examples=100)
 @given(st.text(min_size=1, max_size=120).filter(lambda s: "/" not in s and "\0" not in s))
 def test_any_default_name_can_name_a_folder(stem: str) -> None:

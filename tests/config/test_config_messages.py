@@ -244,6 +244,11 @@ def matches(lines: list[str], wanted: list[str]) -> bool:
     )
 
 
+@pytest.mark.fault(
+    "config: unknown key, wrong type, NaN, infinity, too large, zero, names with "
+    "`/`, `..`, NUL, 300 characters, leading `-`, reserved on Windows",
+    "exit 2; what was given, what is allowed; did-you-mean at any depth",
+)
 @pytest.mark.parametrize(("setting", "lines"), BELOW_CELL)
 def test_each_setting_is_refused_in_our_words(
     setting: str, lines: list[str], refusal: Refusal
@@ -260,6 +265,7 @@ def test_cells_are_refused_in_our_words(text: str, lines: list[str], refusal: Re
     assert matches(got, lines), got
 
 
+@pytest.mark.fault("config: many mistakes in one file", "all of them, sorted by line")
 def test_all_problems_come_at_once_sorted_by_line(refusal: Refusal) -> None:
     """Faults of reading and of meaning together, and those of the command line last."""
     text = (

@@ -58,6 +58,7 @@ def test_log_has_equal_ratios(first: Real, last: Real, count: int) -> None:
         assert math.log(value) == pytest.approx(wanted, abs=1e-12)
 
 
+@pytest.mark.fault("sweep: decimal ranges (0.1 to 0.3 by 0.1)", "exact values, the end included")
 @given(st.decimals(-1000, 1000, places=3), st.decimals("0.001", 50, places=3), st.integers(1, 200))
 def test_a_range_holds_its_end(first: Decimal, step: Decimal, count: int) -> None:
     """Decimals that are `step` apart, each the nearest float; the last is the end, if it fits."""

@@ -114,6 +114,10 @@ LINES = [
 ]
 
 
+@pytest.mark.fault(
+    "sweep: step 0, start beyond stop, empty list, zip of different lengths",
+    "exit 2; both axes named",
+)
 @pytest.mark.parametrize(("line", "message"), LINES)
 def test_each_line_is_refused_in_our_words(line: str, message: str, sweep_refusal: Refusal) -> None:
     """At the line's place, and once."""
@@ -167,6 +171,7 @@ def test_each_override_is_refused_in_our_words(
     assert line.startswith(wanted[:-3]) if message.endswith("...") else line == wanted
 
 
+@pytest.mark.fault("sweep: many mistakes in one file", "all of them, sorted by line")
 def test_all_problems_come_at_once(sweep_refusal: Refusal) -> None:
     """Of the section, of the rest of the file, of the command line; nothing about what is swept."""
     text = (
@@ -221,6 +226,7 @@ def test_the_section_must_be_a_mapping(sweep_refusal: Refusal) -> None:
         sweep_from_mapping([1])  # type: ignore[arg-type]
 
 
+@pytest.mark.fault("sweep: 10^9 points", "refused with their number; `--max-points`")
 def test_too_many_points_are_refused_before_they_are_made(
     sweep_refusal: Refusal, sweep_text: SweepText
 ) -> None:

@@ -174,12 +174,21 @@ TEXTS = [
 ]
 
 
+@pytest.mark.fault(
+    "config: `1e-3`, `1E5`, `no`, `12:30:00`, `1_000`, dates",
+    "numbers as YAML 1.2 has them; the rest is text",
+)
 @pytest.mark.parametrize(("text", "meaning"), SCALARS)
 def test_plain_scalars_follow_yaml_1_2(text: str, meaning: object) -> None:
     """The value and its type, so that 1.0 is told from 1 and True."""
     assert repr(value(text, "value")) == repr(meaning)
 
 
+@pytest.mark.fault(
+    "config: syntax error, duplicate key, tab, `010`, Latin-1 or UTF-16 bytes, NUL, list, two "
+    "documents, `!!python` tag, 5000 digits, 5000 levels, an alias to itself, empty file",
+    "exit 2; line and column, a caret for syntax; both lines of a duplicate key",
+)
 @pytest.mark.parametrize(("text", "lines"), TEXTS)
 def test_what_is_no_config_is_refused_with_its_place(
     text: str | bytes, lines: list[str], refusal: Refusal
@@ -188,6 +197,9 @@ def test_what_is_no_config_is_refused_with_its_place(
     assert refusal(text) == lines
 
 
+@pytest.mark.fault(
+    "config: alias bomb (306 bytes, 4·10^8 leaves)", "exit 2 before anything is expanded"
+)
 def test_an_alias_bomb_costs_nothing() -> None:
     """Nine to the ninth leaves are refused in a second, in a few megabytes."""
     tracemalloc.start()
@@ -222,6 +234,7 @@ def test_the_bounds_count_what_is_there() -> None:
         parse(f"a: &a {inner}\nb: [{'[' * outer}*a{']' * outer}]", "run.yaml")
 
 
+@pytest.mark.fault("config: byte order mark, CRLF", "read")
 def test_a_byte_order_mark_and_dos_line_ends_are_accepted(
     load_text: Callable[..., Loaded],
 ) -> None:
@@ -240,6 +253,7 @@ def test_places_are_of_keys_with_the_parent_to_fall_back_on() -> None:
     assert source.locate(Problem("wrong", ("loss", "at"))).order == (3, 3)
 
 
+@pytest.mark.fault("config: missing, a folder, unreadable, far too large", "exit 2, in one line")
 def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing, a folder, beyond 1 MiB, a NUL in the name: one line that begins with the path."""
     monkeypatch.chdir(tmp_path)
@@ -260,6 +274,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert str(caught.value) == line
 
 
+@pytest.mark.fault("config: from standard input, also a closed one", "read; places in `stdin`")
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` reads it; its problems are placed in `stdin`."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"cell: rnn\nseq_len: 5\n")))
@@ -314,6 +329,7 @@ CHUNKS += [
 ]
 
 
+@pytest.mark.fault("config: random bytes", "a config, or problems with their places")
 @settings(deadline=None, max_examples=150)
 @given(
     st.one_of(

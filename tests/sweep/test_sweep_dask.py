@@ -128,6 +128,7 @@ def with_job(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     return use
 
 
+@pytest.mark.fault("dask: a worker is killed", "all points arrive")
 def test_all_points_arrive_though_a_worker_is_killed(
     cluster: LocalCluster, config: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_an_error_is_a_failed_point(
     assert "failed,,ValueError: no such thing" in table(tmp_path / "out").decode().splitlines()[4]
 
 
+@pytest.mark.fault("dask: a task that kills every worker", "failed; the others complete")
 def test_a_task_that_kills_every_worker_is_failed_and_the_others_complete(
     cluster: LocalCluster, single: Planned, with_job: Callable[[Any], None], tmp_path: Path
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_task_that_kills_every_worker_is_failed_and_the_others_complete(
     assert [("failed" in row) for row in rows[1:8]] == [False] * 7
 
 
+@pytest.mark.fault("dask: no workers", "said after a while; exit 1")
 def test_no_workers_is_said_after_a_while(
     cluster: LocalCluster, single: Planned, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_workers_may_come_late(cluster: LocalCluster, single: Planned, tmp_path:
     assert (progress.done, progress.failed) == (8, 0)
 
 
+@pytest.mark.fault("dask: the scheduler dies", "said at once; exit 1")
 def test_a_scheduler_that_dies_is_said(cluster: LocalCluster, config: Path, tmp_path: Path) -> None:
     cluster.add_worker()
     out = tmp_path / "out"
@@ -232,6 +236,7 @@ def test_a_scheduler_that_dies_is_said(cluster: LocalCluster, config: Path, tmp_
     assert {name: files(out)[name] for name in kept} == kept
 
 
+@pytest.mark.fault("dask: Ctrl-C", "the cluster is left alone")
 def test_an_interrupt_leaves_the_cluster_alone(
     cluster: LocalCluster, config: Path, tmp_path: Path
 ) -> None:
@@ -252,6 +257,7 @@ def test_an_interrupt_leaves_the_cluster_alone(
     assert process.returncode == 0, err
 
 
+@pytest.mark.fault("dask: no scheduler", "exit 2")
 def test_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradlab.sweeps.cluster.CONNECT", 1.0)
     with pytest.raises(

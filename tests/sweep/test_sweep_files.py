@@ -62,6 +62,7 @@ def expected(plan: Planned, tmp_path: Path) -> bytes:
     return table(tmp_path / "expected")
 
 
+@pytest.mark.fault("sweep: a write that fails", "exit 1; nothing torn; goes on when asked again")
 @pytest.mark.parametrize("part", [0, 40], ids=["nothing", "a part"])
 @pytest.mark.parametrize("which", range(WRITES))
 def test_a_write_that_fails_leaves_nothing_torn(
@@ -162,6 +163,9 @@ def small_disk() -> Iterator[Path]:
         path.rmdir()
 
 
+@pytest.mark.fault(
+    "sweep: a full disk (tmpfs)", "exit 1; what is there is whole; goes on with more room"
+)
 def test_a_real_full_disk(small_disk: Path, tmp_path: Path) -> None:
     """Four tasks of about 100 KiB do not fit; with more room the same command goes on."""
     config = tmp_path / "run.yaml"
@@ -190,6 +194,7 @@ def test_a_real_full_disk(small_disk: Path, tmp_path: Path) -> None:
     assert table(out) == table(tmp_path / "out")
 
 
+@pytest.mark.fault("sweep: a read-only disk", "exit 2 before computing")
 def test_a_real_read_only_disk(small_disk: Path, tmp_path: Path, plan: Planned) -> None:
     """Empty, or holding a part of the sweep: said before any computation."""
     begun = small_disk / "begun"
@@ -247,6 +252,9 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.fault(
+    "sweep: torn, empty, foreign, pickled or newer task files", "named, set aside, computed again"
+)
 @pytest.mark.parametrize("kind", SPOILED)
 def test_a_spoiled_task_file_is_named_set_aside_and_computed_again(
     kind: str, plan: Planned, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

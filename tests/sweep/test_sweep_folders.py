@@ -66,6 +66,7 @@ def single(monkeypatch: pytest.MonkeyPatch) -> Planned:
     return planned(scales(7))
 
 
+@pytest.mark.fault("sweep: two at once in one folder", "the second is refused, with who holds it")
 def test_a_second_coordinator_is_refused_while_the_first_works(
     config: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_who_may_work_beside_whom(
                 perform(single, tmp_path, shard=wanted)
 
 
+@pytest.mark.fault("sweep: shards 1/3, 2/3, 3/3", "disjoint, and the whole")
 def test_shards_are_disjoint_and_make_the_whole(single: Planned, tmp_path: Path) -> None:
     perform(single, tmp_path / "whole")
     out, seen = tmp_path / "out", set[str]()
@@ -138,6 +140,7 @@ def test_a_shard_that_has_nothing_to_do_is_no_error(single: Planned, tmp_path: P
     assert (progress.total, progress.done) == (0, 0)
 
 
+@pytest.mark.fault("sweep: shards at the same time", "the same table")
 def test_two_shards_at_the_same_time_give_the_same_table(config: Path, tmp_path: Path) -> None:
     whole = wayward({}, "sweep", config, "--out", tmp_path / "whole", "-j", "1", "--no-figures")
     assert whole.returncode == 0, whole.stderr
@@ -179,6 +182,7 @@ def test_shards_may_begin_a_folder_at_the_same_moment(single: Planned, tmp_path:
         check_whole(single, out, table(tmp_path / "whole"))
 
 
+@pytest.mark.fault("sweep: `--shard 0/3`, `4/3`", "exit 2")
 @pytest.mark.parametrize(
     "shard", ["0/3", "4/3", "x", "1", "1/", "/2", "1/0", "-1/3", "1/3/5", "½/2"]
 )
@@ -190,6 +194,7 @@ def test_a_shard_that_does_not_exist_is_refused(shard: str, config: Path, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.fault("sweep: another sweep in the folder", "exit 2 with what differs")
 def test_a_changed_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:
     perform(planned(scales(3)), tmp_path)
     there = files(tmp_path)

@@ -141,6 +141,7 @@ def test_a_different_number_of_seeds_is_another_task(tmp_path: Path) -> None:
         same_bits(record, gradlab.run({**TINY, "cell": "rnn", "seeds": seeds}))
 
 
+@pytest.mark.fault("sweep: ids", "the same on any machine, in any order of keys")
 def test_ids_depend_on_the_sweep_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradlab.sweeps.points.MOST_POINTS", 2)
     mapping = scales(7)
@@ -197,6 +198,9 @@ def test_one_experiment_spelled_in_two_ways_keeps_both_rows(
     assert rows[0].removeprefix("2,") == rows[1].removeprefix('"[0, 1]",')
 
 
+@pytest.mark.fault(
+    "sweep: an exception in one point", "a row with its reason; no other row changes"
+)
 def test_a_point_that_fails_is_a_row_with_its_reason_and_changes_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

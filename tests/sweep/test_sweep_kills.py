@@ -86,6 +86,10 @@ def moments(rng: random.Random) -> Iterator[tuple[str, float]]:
     yield from (("collecting", rng.uniform(0.0, 0.1)) for _ in range(4))
 
 
+@pytest.mark.fault(
+    "sweep: kill -9 of the coordinator at twenty moments",
+    "same command again: every point once, nothing finished is computed again, the same table",
+)
 @pytest.mark.slow
 def test_killed_at_twenty_moments_it_ends_with_the_same_table(
     config: Path, single: Planned, tmp_path: Path
@@ -120,6 +124,7 @@ def test_killed_at_twenty_moments_it_ends_with_the_same_table(
     check_whole(single, out, table(tmp_path / "undisturbed"))
 
 
+@pytest.mark.fault("sweep: kill -9, and the workers", "no worker outlives it")
 def test_workers_end_when_their_coordinator_is_killed(config: Path, tmp_path: Path) -> None:
     """Idle ones and busy ones: within a moment, though their tasks would take a minute."""
     arguments = ["sweep", config, "--out", tmp_path / "out", "-j", "2", "--no-figures"]
@@ -190,6 +195,9 @@ def stop_signals() -> list[pytest.ParameterSet]:
     ]
 
 
+@pytest.mark.fault(
+    "sweep: Ctrl-C, SIGTERM", "exit 130, 143; what is done is kept; says how to go on"
+)
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(("number", "code", "everyone"), stop_signals())
 def test_a_signal_drops_what_is_running_and_says_how_to_go_on(
@@ -224,6 +232,7 @@ def test_a_signal_drops_what_is_running_and_says_how_to_go_on(
     check_whole(single, out, table(tmp_path / "undisturbed"))
 
 
+@pytest.mark.fault("sweep: Ctrl-C twice", "ends at once")
 def test_a_second_interrupt_ends_at_once(config: Path, tmp_path: Path) -> None:
     """At several distances from the first, also when it comes while the first is handled."""
     for distance in (0.0, 0.01, 0.05):
@@ -269,6 +278,7 @@ def test_an_interrupt_while_planning_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.fault("sweep: lock files and temporary files of the dead", "no manual unlock; removed")
 def test_what_a_kill_leaves_is_no_obstacle(single: Planned, tmp_path: Path) -> None:
     """A temporary file, in either folder, and a lock file are removed or ignored."""
     out = tmp_path / "out"

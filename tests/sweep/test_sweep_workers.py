@@ -64,6 +64,9 @@ def rows(path: Path) -> list[str]:
     return table(path).decode().splitlines()
 
 
+@pytest.mark.fault(
+    "sweep: kill -9 of a worker (out of memory)", "its task is tried again; the same table"
+)
 def test_a_worker_that_is_killed_once_costs_nothing(
     plan: Planned, undisturbed: list[str], with_job: Callable[[Job], None], tmp_path: Path
 ) -> None:
@@ -80,6 +83,10 @@ def test_a_worker_that_is_killed_once_costs_nothing(
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.fault(
+    "sweep: a point that always kills its worker",
+    "failed with signal or exit code; the others complete",
+)
 @pytest.mark.parametrize(
     ("job", "reason"),
     [
@@ -113,6 +120,9 @@ def test_a_task_that_always_kills_is_failed_and_the_others_complete(
     assert SweepResult(tmp_path / "sweep").done == 8
 
 
+@pytest.mark.fault(
+    "sweep: an exception or result that cannot be pickled", "failed, as text; the others complete"
+)
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -208,6 +218,7 @@ def test_children_of_the_caller_are_left_alone(plan: Planned, tmp_path: Path) ->
         own.join()
 
 
+@pytest.mark.fault("sweep: a failed point", "exit 1, also when asked again")
 def test_a_failed_point_is_exit_code_1_and_stays_so(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(

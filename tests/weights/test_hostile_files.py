@@ -105,6 +105,7 @@ def test_every_format_has_a_writer_here() -> None:
     assert set(WRITERS) | {".pth"} == set(FORMATS) | set(LAYERED)
 
 
+@pytest.mark.fault("weights: cut off anywhere, in each format", "one line")
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_cut_off_anywhere(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"m{suffix}"
@@ -118,6 +119,7 @@ def test_cut_off_anywhere(suffix: str, tmp_path: Path) -> None:
         assert one_line(path) or suffix == ".onnx", cut
 
 
+@pytest.mark.fault("weights: a byte changed, in each format", "read, or refused in one line")
 @pytest.mark.filterwarnings("ignore")  # zipfile warns of a name that comes twice before we refuse
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_byte_changed_anywhere(suffix: str, tmp_path: Path) -> None:
@@ -155,6 +157,7 @@ class Touch:
         return Path.touch, (self.path,)
 
 
+@pytest.mark.fault("weights: a pickle under any suffix", "nothing in it is run")
 @pytest.mark.parametrize("suffix", [*FORMATS, *LAYERED, ".npy", ".pkl"])
 @pytest.mark.parametrize("form", ["pickle", "npy", "npz"])
 def test_no_pickle_is_loaded(form: str, suffix: str, tmp_path: Path) -> None:
@@ -286,6 +289,7 @@ def test_npz_members(case: str, tmp_path: Path) -> None:
     assert one_line(path)
 
 
+@pytest.mark.fault("weights: a zip bomb", "refused before memory is taken")
 @pytest.mark.parametrize("suffix", [".npz", ".keras", ".pt"])
 def test_a_zip_that_unpacks_to_far_more(suffix: str, tmp_path: Path) -> None:
     """Half a gigabyte of zeros in half a megabyte: refused with hardly anything taken."""

@@ -141,7 +141,7 @@ def law(record: Record, low: float) -> Law | None:
     # where q diverges, phi' is the same at any
     units = jacobian_law.population(kind, g, *((0.0, 0.0) if q is None else (bias, q)))
     edge = jacobian_law.edge(units)
-    if edge == 0:
+    if edge == 0 or abs(np.log10(edge)) > LARGEST - 10:  # its square, and 1 over it, are floats
         return None
     s, high = np.linspace(0, 1, POINTS), float(np.log10(edge))
     x = high - (high - min(low, high - NARROWEST)) * s**2
