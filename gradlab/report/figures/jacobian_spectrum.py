@@ -35,6 +35,7 @@ MOST_DECADES = 8.0
 NARROWEST = 0.5  # decades
 TICKS = 8
 NOISE = 1e-15  # times the largest value of a step: below, a singular value is rounding
+FARTHEST = 140  # decades from 1: the square of an edge, and 1 over it, are floats
 POINTS = 160
 ROOM = 1.1  # of the highest step
 SMALL = 32  # units below which the law of large H is only a sketch
@@ -141,7 +142,7 @@ def law(record: Record, low: float) -> Law | None:
     # where q diverges, phi' is the same at any
     units = jacobian_law.population(kind, g, *((0.0, 0.0) if q is None else (bias, q)))
     edge = jacobian_law.edge(units)
-    if edge == 0 or abs(np.log10(edge)) > LARGEST - 10:  # its square, and 1 over it, are floats
+    if edge == 0 or abs(np.log10(edge)) > FARTHEST:
         return None
     s, high = np.linspace(0, 1, POINTS), float(np.log10(edge))
     x = high - (high - min(low, high - NARROWEST)) * s**2
