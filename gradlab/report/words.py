@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 from gradlab.record import Record
 from gradlab.report import lags, network
 
@@ -61,7 +63,7 @@ def reasons(record: Record) -> list[str]:
     lines.append(_theory(record))
     textbook = summary["theory"].get("textbook")
     if textbook is not None:
-        lines.append(_textbook(textbook, summary["verdict"]))
+        lines.append(_textbook(textbook, summary["verdict"], _sets_differ(record)))
     return [line for line in lines if line]
 
 
@@ -119,13 +121,19 @@ def _range(values: list[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _textbook(textbook: dict[str, Any], verdict: str) -> str:
+def _sets_differ(record: Record) -> bool:
+    """Whether sigma_max is another in another seed."""
+    largest = record["weight_singular_values"].max(axis=(1, 2))
+    return plain(float(np.min(largest))) != plain(float(np.max(largest)))
+
+
+def _textbook(textbook: dict[str, Any], verdict: str, differ: bool) -> str:
     bound, seeds = textbook["bound_per_step"], textbook["seeds"]
     if textbook["sufficient_for_vanishing"] == seeds:
         return f"Textbook: gamma sigma_max = {plain(bound)} < 1: sufficient for vanishing."
     if textbook["necessary_for_exploding"] == seeds:
-        most = " (at most)" if seeds > 1 else ""
-        text = f"Textbook: gamma sigma_max = {plain(bound)}{most} > 1: necessary for exploding, "
+        text = f"Textbook: gamma sigma_max = {plain(bound)} {'(the largest seed) ' * differ}> 1: "
+        text += "necessary for exploding, "
         here = ": here it does not." if verdict in ("vanishing", "preserved") else "."
         return f"{text}not sufficient{here}"
     held = textbook["sufficient_for_vanishing"]

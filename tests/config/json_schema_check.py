@@ -47,7 +47,9 @@ def _holds(word: str, argument: Any, schema: dict[str, Any], value: Any, root: A
     if word == "$ref":
         return allows(resolved(argument, root), value, root)
     if word == "type":
-        return TYPES[argument](value)
+        return any(
+            TYPES[name](value) for name in ([argument], argument)[isinstance(argument, list)]
+        )
     if word in ("const", "enum"):
         return any(_same(value, v) for v in (argument if word == "enum" else [argument]))
     if word in ("anyOf", "oneOf", "allOf"):

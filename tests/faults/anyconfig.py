@@ -17,7 +17,17 @@ from pydantic import BaseModel
 from gradlab.cells import CELLS
 from gradlab.config import Config
 from gradlab.config.kinds import CELL_KINDS, INPUT_KINDS, STATE_KINDS
-from gradlab.config.sections import Clip, Embedding, Figures, Init, Loss, Phases, Spectrum, Truncate
+from gradlab.config.sections import (
+    OF_FILE,
+    Clip,
+    Embedding,
+    Figures,
+    Init,
+    Loss,
+    Phases,
+    Spectrum,
+    Truncate,
+)
 from gradlab.engine.loss import LOSSES
 from gradlab.initial import INITS
 
@@ -56,6 +66,7 @@ INIT: Table = {
     "biases": st.integers(0, 2),
     "file": st.sampled_from(["rnn.npz", "lstm.npz", "torn.npz", "absent.npz"]),
     "prefix": st.sampled_from(["", "net."]),
+    "compare": st.sampled_from(["auto", True, False]),
 }
 LOSS: Table = {
     "type": st.sampled_from(list(LOSSES)),
@@ -135,7 +146,16 @@ CONFIG: Table = {
     "dtype": st.sampled_from(["float64", "float32"]),
     "generator": st.sampled_from(["pcg64", "mt19937"]),
     "figures": st.just("none"),
-    "expect": st.just({"verdict": "vanishing"}) | st.just({"growth_rate": {"min": -1}}),
+    "expect": st.sampled_from(
+        [
+            {"verdict": "vanishing"},
+            {"verdict": ["vanishing", "preserved"], "outcome": "ok"},
+            {"growth_rate": {"min": -1, "of": "every"}},
+            {"half_life": {"near": 3, "rel": 0.5}, "horizon": 7},
+            {"grad_norm_h": [{"lag": 2, "min": 1e-3}, {"lag": 3, "max": 10, "of": "median"}]},
+            {"sigma_max": {"max": 1e300}, "no_such_name": 1},
+        ]
+    ),
 }
 SMALL: dict[str, Any] = {"hidden_size": 3, "seq_len": 4, "batch_size": 2, "seeds": 2}
 SMALL |= {"figures": "none", "cell": "rnn"}
@@ -166,7 +186,7 @@ def configs(draw: st.DrawFn, most: int = 6) -> dict[str, Any]:
         for key in ("hidden_size", "cell"):
             if key not in chosen:
                 del config[key]
-        config["init"] = {key: init[key] for key in ("file", "prefix") if key in init}
+        config["init"] = {key: init[key] for key in OF_FILE if key in init}
     return config
 
 
