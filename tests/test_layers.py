@@ -52,7 +52,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.result",
     ),
     ("report",),
-    ("job", "sweeps.job", "checking", "owned", "stale", "cli", "api", "__main__"),
+    (
+        "job",
+        "sweeps.planned",
+        "sweeps.collect",
+        "sweeps.job",
+        "checking",
+        "owned",
+        "stale",
+        "cli",
+        "api",
+        "__main__",
+    ),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]

@@ -25,7 +25,8 @@ from gradlab.cli.progress import sweep_display, teller
 
 if TYPE_CHECKING:
     from gradlab.config import Sweep
-    from gradlab.sweeps.job import Order, Planned, Progress
+    from gradlab.sweeps.job import Order, Progress
+    from gradlab.sweeps.planned import Planned
     from gradlab.sweeps.store import SweepFolder
 
 RESUME = "the same command again goes on from there"
@@ -65,6 +66,9 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="The first point that fails ends the sweep.")
+    ] = False,
     out: Out = None,
     results: Results = RESULTS,
     dry_run: Annotated[
@@ -84,7 +88,8 @@ def sweep(
     from gradlab.config import load_sweep
     from gradlab.errors import GradlabError
     from gradlab.sweeps.execute import executors
-    from gradlab.sweeps.job import Order, plan
+    from gradlab.sweeps.job import Order
+    from gradlab.sweeps.planned import plan
     from gradlab.sweeps.store import SweepFolder
 
     say = teller(quiet)
@@ -105,7 +110,7 @@ def sweep(
         return
     planned = plan(wanted)
     pool = executors(executor, workers, killable=timeout is not None)
-    order = Order(folder, pool, part, force, not no_figures, timeout, sys.argv)
+    order = Order(folder, pool, part, force, not no_figures, timeout, fail_fast, sys.argv)
     last = _perform(planned, order, quiet)
     if quiet and not json:
         typer.echo(str(folder.path))

@@ -40,7 +40,7 @@ from gradlab import files as disk
 from gradlab.errors import GradlabError
 from gradlab.record import SCHEMA
 from gradlab.sweeps.execute import Processes
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile

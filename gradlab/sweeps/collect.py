@@ -1,0 +1,79 @@
+"""What the files of all tasks come to: table, summary, figures, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gradlab import __version__
+from gradlab.files import write_whole
+from gradlab.nonlinearity import Array
+from gradlab.provenance import provenance
+from gradlab.record import SCHEMA
+from gradlab.report import sweep_page
+from gradlab.report.sweep_table import Row, table_text
+from gradlab.sweeps.planned import Planned
+from gradlab.sweeps.store import SweepFolder
+from gradlab.sweeps.taskfile import TaskFile
+
+
+def collect(
+    planned: Planned, folder: SweepFolder, started: datetime, draw: bool, command: Sequence[str]
+) -> None:
+    """Make table.csv, summary.json, figures where they are wanted, and the report from the tasks'
+    files. started, command: of the process, for provenance.json.
+    """
+    rows: list[Row] = []
+    values = {p.index: p.values for task in planned.tasks for p in task.points}
+    for task in planned.tasks:
+        file = TaskFile(folder.task(task.id))
+        rows += [Row(p.index, values[p.index], p.summary, p.failed) for p in file.points]
+    rows.sort(key=lambda row: row.index)
+    write_whole(folder.table, table_text(planned.sweep.keys, rows))
+    origin = provenance(command, started, planned.sweep.source.path, folder.path)
+    write_whole(folder.provenance, json.dumps(origin, indent=2) + "\n")
+    figures = planned.sweep.config(0).figures
+    formats = figures.formats if draw else ()
+    axes = [(axis.keys, axis.values) for axis in planned.sweep.axes]
+    page = sweep_page.write(folder.path, axes, rows, Curves(folder, planned), formats, figures.dpi)
+    write_whole(folder.report, page)
+    head = {"schema": SCHEMA, "gradlab": __version__, "identity": planned.description["identity"]}
+    lines = {"headline": sweep_page.headline(axes, rows)}
+    write_whole(folder.summary, json.dumps(head | _summary(rows) | lines, indent=2) + "\n")
+
+
+class Curves:
+    """The per-step curves of a sweep's points, read when a figure asks for one.
+
+    The last file is kept: a figure asks for the points of a task one after the other.
+    """
+
+    def __init__(self, folder: SweepFolder, planned: Planned) -> None:
+        self.file_of = {
+            p.index: folder.task(task.id) for task in planned.tasks for p in task.points
+        }
+        self.read = lru_cache(maxsize=1)(TaskFile)
+
+    def __call__(self, index: int) -> tuple[Array, Array]:
+        """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
+        record = self.read(self.file_of[index]).record(index)
+        return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
+
+
+def _summary(rows: Sequence[Row]) -> dict[str, Any]:
+    verdicts: dict[str, int] = {}
+    for row in rows:
+        verdict = row.summary["verdict"] if row.summary else "failed"
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
+    failed = [row for row in rows if row.failed]
+    return {
+        "points": len(rows),
+        "failed": len(failed),
+        "verdicts": dict(sorted(verdicts.items())),
+        "outcome": "failed" if failed else "ok",
+    }
