@@ -42,6 +42,6 @@ def _difference(name: str, found: NDArray[Any], expected: NDArray[Any]) -> float
         resolved = size > RESOLVED * size[..., :1]
         error = np.abs(found - expected)[resolved] / size[resolved]
         return float(error.max()) / PRODUCT_TOLERANCE
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # an exact zero
         error = np.where(found == expected, 0.0, np.abs(found - expected) / size)
     return float(error.max()) / TOLERANCE
