@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from benchmarks.foreign import NOTICED
 from benchmarks.measure import Outcome, Timed
-from benchmarks.programs import PROGRAMS, REFERENCE
+from benchmarks.programs import PROGRAMS, REFERENCE, ROOT
 from benchmarks.running import Order
 from gradlab import __version__
 from gradlab.provenance import blas
@@ -41,7 +42,7 @@ def page(
 
 
 def _machine(order: Order, versions: Mapping[str, str]) -> str:
-    own = {"gradlab": __version__, "Python": platform.python_version(), "numpy": np.__version__}
+    own = {"gradlab": _revision(), "Python": platform.python_version(), "numpy": np.__version__}
     used = ", ".join(f"{name} {version}" for name, version in {**own, **versions}.items())
     system = f"{platform.machine()}, {platform.system()}"
     absent = [name for name in ("torch", "jax") if name not in versions]
@@ -54,6 +55,13 @@ def _machine(order: Order, versions: Mapping[str, str]) -> str:
     if order.small:
         lines.append("- **small sizes: a test of the benchmark, not a measurement**")
     return "\n".join(lines) + "\n"
+
+
+def _revision() -> str:
+    """The version, and the commit where there is a repository; -dirty where it was changed."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return f"{__version__} ({done.stdout.strip() or 'no repository'})"
 
 
 def _blas() -> str:
