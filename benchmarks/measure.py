@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def floor(self) -> float:
-        """Seconds that the matrix products and decompositions alone take."""
+        """Processor seconds that the matrix products and decompositions alone take."""
         return self.workload.flops / self.gemm + self.workload.decompositions * self.svd
 
     @property
