@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ RESULTS = Path(__file__).parent / "results.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # nothing is left behind
     if unknown := [name for name in given.workloads if name not in WORKLOADS]:
         say(f"there is no workload {unknown[0]!r}; there are: {', '.join(WORKLOADS)}")
         return 2

@@ -59,6 +59,7 @@ def cold(order: Order, say: Say) -> dict[str, Timed]:
         raise RuntimeError(done.stderr.strip())
     found = {}
     for title, runs in zip(commands, json.loads(done.stdout), strict=True):
-        found[title] = Timed([s for s, _ in runs], [], max(peak for _, peak in runs))
+        seconds, processor, peaks = zip(*runs, strict=True)
+        found[title] = Timed(list(seconds), list(processor), max(peaks))
         say(f"W1 {title}: {found[title].median:.4g} s")
     return found
