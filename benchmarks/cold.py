@@ -15,7 +15,7 @@ import time
 
 
 def once(command: list[str]) -> tuple[float, float, float]:
-    """Seconds, processor seconds and MiB of a command; its output goes nowhere, errors to stderr."""
+    """Seconds, processor seconds and MiB of a command whose output goes nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     begun = time.perf_counter()
     pid = os.posix_spawnp(
