@@ -37,6 +37,7 @@ BASE: dict[str, Any] = {
     "lag_split": "none",
 }
 MIB = 2.0**20
+FAR = 1.5
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,24 @@ class Point:
     memory: float
 
 
-def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """The slope of ln(cost) against ln(size) over the upper half of the sizes, at least three."""
+def fit(sizes: Sequence[float], costs: Sequence[float]) -> tuple[float, list[float]] | None:
+    """The slope of ln(cost) against ln(size) over the upper half of the sizes, at least three, and
+    the fitted costs there; None where one of them is off by more than a factor FAR: no power law.
+    """
     import numpy as np
 
     n = max(3, len(sizes) // 2)
-    slope, _ = np.polyfit(np.log(sizes[-n:]), np.log(costs[-n:]), 1)
-    return float(slope)
+    x, y = np.log(sizes[-n:]), np.log(costs[-n:])
+    slope, shift = np.polyfit(x, y, 1)
+    fitted = slope * x + shift
+    if np.abs(fitted - y).max() > np.log(FAR):
+        return None
+    return float(slope), np.exp(fitted).tolist()
+
+
+def _exponent(sizes: Sequence[float], costs: Sequence[float]) -> str:
+    found = fit(sizes, costs)
+    return "no power" if found is None else f"{found[0]:.2f}"
 
 
 def config(curve: Curve, size: int) -> dict[str, Any]:
@@ -137,16 +149,15 @@ def table(found: dict[str, list[Point]]) -> str:
     ]
     for name, points in found.items():
         sizes = [p.size for p in points]
-        of_time = exponent(sizes, [p.seconds for p in points])
-        of_memory = exponent(sizes, [p.memory for p in points])
+        of_time = _exponent(sizes, [p.seconds for p in points])
+        of_memory = _exponent(sizes, [p.memory for p in points])
         first, last = (
             f"{p.size}: {p.seconds:.3g} s, {p.memory / MIB:.3g} MiB"
             for p in (points[0], points[-1])
         )
         curve = CURVES[name]
         rows.append(
-            f"| {curve.title} | {curve.work:g} | {of_time:.2f} | {of_memory:.2f} "
-            f"| {first} | {last} |"
+            f"| {curve.title} | {curve.work:g} | {of_time} | {of_memory} | {first} | {last} |"
         )
     return "\n".join(rows)
 
@@ -154,6 +165,7 @@ def table(found: dict[str, list[Point]]) -> str:
 def draw(found: dict[str, list[Point]], path: Path) -> None:
     """Time above, memory below, one column for each size that is changed."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     figure = Figure(figsize=(2.6 * len(found), 5.2), layout="constrained")
     axes = figure.subplots(2, len(found), squeeze=False, sharex="col")
@@ -161,12 +173,14 @@ def draw(found: dict[str, list[Point]], path: Path) -> None:
         sizes = [p.size for p in points]
         each = [p.seconds for p in points], [p.memory / MIB for p in points]
         for ax, costs, unit in zip(column, each, ("processor seconds", "MiB"), strict=True):
-            slope = exponent(sizes, costs)
+            line = fit(sizes, costs)
             ax.loglog(sizes, costs, "o", color="#0072b2")
-            fitted = [costs[-1] * (size / sizes[-1]) ** slope for size in sizes[-3:]]
-            ax.loglog(sizes[-3:], fitted, "-", color="#d55e00", label=f"exponent {slope:.2f}")
-            ax.legend(loc="upper left", frameon=False, fontsize=8)
+            if line is not None:
+                ax.loglog(sizes[-len(line[1]) :], line[1], "-", color="#d55e00")
+            ax.set_title(f"exponent: {_exponent(sizes, costs)}", fontsize=9)
             ax.set_ylabel(unit)
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.yaxis.set_minor_formatter(NullFormatter())
             ax.grid(alpha=0.3)
         column[1].set_xlabel(CURVES[name].title)
     figure.savefig(path, dpi=110)

@@ -146,13 +146,17 @@ def _cold(cold: Mapping[str, Timed]) -> str:
         used = _processor_seconds(t)
         ratios = f"{t.median / own.median:.2f} | {used / _processor_seconds(own):.2f}"
         rows.append(
-            f"| {title} | {t.median:.3f} | {t.spread:.0%} | {used:.3f} | {t.peak:.0f} "
+            f"| {title} | {t.median:.3f} | {_spread(t)} | {used:.3f} | {t.peak:.0f} "
             f"| {ratios if name in PROGRAMS else ' | '} |"
         )
     return (
         "## W1: the textbook's twenty steps, a cold process\n\n"
         "Whole processes, imports included.\n\n" + "\n".join(rows) + "\n"
     )
+
+
+def _spread(t: Timed) -> str:
+    return f"{t.spread:.0%}" if len(t.seconds) > 1 else ""  # one run says nothing about it
 
 
 def _ratio(name: str, t: Timed, own: float) -> str:
@@ -171,7 +175,7 @@ def _outcome(o: Outcome) -> str:
         differs = f"{o.agreement[name]:.1g}" if name in o.agreement else ""
         differs = "reference" if name == REFERENCE else differs
         rows.append(
-            f"| {PROGRAMS[name].title} | {t.median:.4g} | {t.spread:.0%} | {len(t.seconds)} "
+            f"| {PROGRAMS[name].title} | {t.median:.4g} | {_spread(t)} | {len(t.seconds)} "
             f"| {_processor_seconds(t):.4g} | {t.peak:.0f} | {_ratio(name, t, own)} | {differs} |"
         )
     told = (

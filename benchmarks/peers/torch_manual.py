@@ -106,7 +106,7 @@ def lstm(w, p):
     dct[0] = dc
     found = {"dh": norms(dh), "dc": norms(dct)}
     if das is not None:
-        each = [torch.bmm(das[t].mT, h[t]) for t in range(w.T)]
+        each = (torch.bmm(das[t].mT, h[t]) for t in range(w.T))  # one at a time in memory
         found["dw"] = torch.stack([torch.linalg.vector_norm(a, dim=(1, 2)) for a in each], 1)
         found |= clipped(w, p, das, das, h[:-1])
     return found

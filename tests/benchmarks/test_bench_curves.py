@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks import curves
-from benchmarks.curves import CURVES, Curve, Point, config, exponent
+from benchmarks.curves import CURVES, Curve, Point, config, fit
 from gradlab.config import from_mapping, sweep_from_mapping
 
 
@@ -23,9 +23,21 @@ def test_the_exponent_of_a_power_law(power: float) -> None:
     sizes = np.array([2.0, 10.0, 30.0, 100.0, 500.0])
     costs = 3.0 * sizes**power
     # logarithms of numbers up to 1e7: a few roundings of 1e-16 times 16
-    assert exponent(sizes, costs) == pytest.approx(power, abs=1e-13)
+    assert slope(sizes, costs) == pytest.approx(power, abs=1e-13)
     costs[:2] = 7.0  # what it costs to be there
-    assert exponent(sizes, costs) == pytest.approx(power, abs=1e-13)
+    assert slope(sizes, costs) == pytest.approx(power, abs=1e-13)
+
+
+def slope(sizes: np.ndarray, costs: np.ndarray) -> float:
+    found = fit(sizes, costs)
+    assert found is not None
+    assert found[1] == pytest.approx(costs[-3:], rel=1e-12)  # exponentials of logarithms up to 16
+    return found[0]
+
+
+def test_what_is_no_power_law() -> None:
+    """Memory that falls where states are no longer all kept."""
+    assert fit([1, 2, 4, 8, 16], [1, 2, 4, 1, 2]) is None
 
 
 @pytest.mark.parametrize("curve", CURVES.values(), ids=list(CURVES))
