@@ -22,6 +22,7 @@ from gradlab.cli.inspect import inspect
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
 from gradlab.cli.new import new
+from gradlab.cli.report import report
 from gradlab.cli.run import run
 from gradlab.cli.schema import schema
 from gradlab.cli.settings import settings
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "inspect": inspect,
     "show": show,
+    "report": report,
     "ls": ls,
     "clean": clean,
     "export": export,
