@@ -14,6 +14,7 @@ import typer
 from gradlab import __version__
 from gradlab.cli.check import check
 from gradlab.cli.clean import clean
+from gradlab.cli.compare import compare
 from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
@@ -59,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect,
     "show": show,
     "report": report,
+    "compare": compare,
     "ls": ls,
     "clean": clean,
     "export": export,

@@ -38,10 +38,10 @@ def show(
     elif point is None:
         _show_sweep(SweepResult(folder), json)
     else:
-        _show_record(SweepResult(folder).record(_values(point)), json)
+        _show_record(SweepResult(folder).record(point_values(point)), json)
 
 
-def _values(point: str) -> dict[str, Any]:
+def point_values(point: str) -> dict[str, Any]:
     """The swept values in weight_scale=1.5,cell=lstm. Raises GradlabError."""
     from gradlab.config.overrides import split
 

@@ -62,6 +62,13 @@ def table(content: Table, key: str) -> str:
     )
 
 
+def tables(contents: Sequence[Table], key: str) -> str:
+    """Those that have rows, beside each other where there is room. key: begins their ids."""
+    shown = (table(one, f"{key}-{k}") for k, one in enumerate(contents) if one.rows)
+    inner = "\n".join(f"<div>\n{one}\n</div>" for one in shown)
+    return f'<div class="tables">\n{inner}\n</div>' if inner else ""
+
+
 def _row(row: Sequence[str]) -> str:
     first, *others = row
     cells = "".join(f"<td>{text(cell)}</td>" for cell in others)
@@ -102,7 +109,9 @@ def listing(source: str, label: str) -> str:
 def facts(found: Mapping[str, Any], title: str, key: str) -> str:
     """Nested names and values as a table of two columns."""
     rows = tuple((name, value) for name, value in _flat(found))
-    return table(Table(title, ("what", "value"), rows), key) if rows else ""
+    if not rows:
+        return ""
+    return f'<div class="facts">\n{table(Table(title, ("what", "value"), rows), key)}\n</div>'
 
 
 def _flat(found: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:

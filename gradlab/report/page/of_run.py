@@ -16,7 +16,7 @@ from gradlab.report.page.elements import (
     figures,
     listing,
     paragraphs,
-    table,
+    tables,
     verdict,
 )
 from gradlab.report.tables import Table, details, experiment, norms_by_lag, numbers
@@ -38,13 +38,12 @@ def page(
     """The HTML. config: the text of config.yaml; provenance: that of provenance.json, {} for
     none.
     """
-    tables = [numbers(record), by_seed(record), norms_by_lag(record), *details(record)]
-    shown = [table(one, f"table-{k}") for k, one in enumerate(tables) if one.rows]
+    shown = [numbers(record), by_seed(record), norms_by_lag(record), *details(record)]
     origin = facts(provenance, "How it was computed", "provenance-table")
     sections = (
         Section("verdict", "Verdict", verdict(*found(record))),
         Section("figures", "Figures", figures(drawings)),
-        Section("numbers", "Numbers", "\n".join(shown)),
+        Section("numbers", "Numbers", tables(shown, "table")),
         Section("config", "Config", listing(config, "The resolved config")),
         Section("provenance", "Provenance", origin or paragraphs(["There is no provenance.json."])),
     )

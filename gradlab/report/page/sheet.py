@@ -54,6 +54,10 @@ thead th { border-bottom: 2px solid var(--soft); }
 th:first-child { text-align: left; font-weight: 400; }
 thead th:first-child { font-weight: 600; }
 td { overflow-wrap: anywhere; }
+.tables { display: grid; gap: 1rem 2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); }
+.tables > div { min-width: 0; }
+.facts td { text-align: left; }
 pre { background: var(--back); padding: .75rem 1rem; overflow-x: auto; font-size: .875rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); }
 @media print {
@@ -63,7 +67,9 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); }
   nav, .skip, summary { display: none; }
   .figures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   figure svg { min-width: 0; }
-  figure, tr, .headline { break-inside: avoid; }
+  figure .scroll, tr, .headline { break-inside: avoid; }
+  details { font-size: 8pt; line-height: 1.35; }
+  .tables { display: block; }
   h2, caption { break-after: avoid; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; }
