@@ -26,6 +26,7 @@ from gradlab.report.tables import experiment
 from gradlab.report.terminal import print_table, unicode
 
 WIDTH = 60  # characters of a curve
+TITLE = 60  # characters of all names in a title
 SUMS = "the gradient is a sum over several loss terms: what is left of it is of no single distance"
 FOOT = "Each number is in the summary.json of its result. This file needs no network and no script."
 
@@ -129,8 +130,9 @@ def as_data(compared: Sequence[Compared]) -> dict[str, Any]:
 
 
 def title(compared: Sequence[Compared]) -> str:
-    """All that are compared, by their letters."""
-    first, *others = (one.letter for one in compared)
+    """All that are compared: by their names, or by their letters where that would be long."""
+    short = sum(len(one.label) for one in compared) <= TITLE
+    first, *others = (one.label if short else one.letter for one in compared)
     return f"{first} against {', '.join(others)}"
 
 

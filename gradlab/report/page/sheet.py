@@ -38,7 +38,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 $verdicts
 .note { background: var(--note); padding: .5rem .75rem; }
 .figures { display: grid; gap: 1.5rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figure .scroll { background: #ffffff; border: 1px solid var(--line); border-radius: .4rem; }
 figure svg { display: block; width: 100%; min-width: 27rem; height: auto; }
@@ -46,16 +46,16 @@ figcaption { padding-top: .4rem; }
 details { font-size: .875rem; color: var(--soft); }
 summary { cursor: pointer; width: max-content; }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
+table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
-th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right;
+th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); }
 th:first-child { text-align: left; font-weight: 400; }
 thead th:first-child { font-weight: 600; }
 td { overflow-wrap: anywhere; }
 .tables { display: grid; gap: 1rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr)); }
 .tables > div { min-width: 0; }
 .facts td { text-align: left; }
 pre { background: var(--back); padding: .75rem 1rem; overflow-x: auto; font-size: .875rem; }
