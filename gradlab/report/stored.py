@@ -14,7 +14,8 @@ from typing import Any
 
 from gradlab.config import from_mapping
 from gradlab.config.dump import to_yaml
-from gradlab.config.source import read
+from gradlab.config.sections import Figures
+from gradlab.config.source import Source, read
 from gradlab.errors import GradlabError
 from gradlab.files import ResultFiles, reason, write_whole
 from gradlab.record import Record
@@ -79,19 +80,29 @@ def read_setup(config: Path, folder: Path, wanted: Wanted, say: Say) -> Setup:
 
     wanted.formats go before those of the config.
     """
-    name, data, text = folder.resolve().name, {}, None
+    name, text = folder.resolve().name, None
+    said = Figures()
     try:
         source = read(config)
         text = config.read_text(encoding="utf-8")
         if isinstance(source.data.get("name"), str):
             name = source.data["name"]
-        data = {key: source.data[key] for key in ("figures",) if key in source.data}
-        said = from_mapping({"cell": "linear", **data}).config.figures
+        said = _figures(source)
     except GradlabError as error:
-        say(f"{error}; its figures are drawn in the usual way")
-        said = from_mapping({"cell": "linear"}).config.figures
+        why = "; ".join(map(str, error.problems))
+        say(f"{why}; its figures are drawn in the usual way")
     formats = said.formats if wanted.formats is None else wanted.formats
     return Setup(name, formats, said.dpi, text)
+
+
+def _figures(source: Source) -> Figures:
+    """What a config says of figures, whatever else is in it. Raises GradlabError."""
+    if "figures" not in source.data:
+        return Figures()
+    try:
+        return from_mapping({"cell": "linear", "figures": source.data["figures"]}).config.figures
+    except GradlabError as error:
+        raise error.located(source.locate) from error
 
 
 def read_provenance(folder: ResultFiles, say: Say) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from gradlab.report import network
 from gradlab.report.beside import Compared
+from gradlab.report.sweep_figures.edges import NOTHING
 from gradlab.report.sweep_table import lookup, theory_growth_rate
 from gradlab.report.tables import Table
 from gradlab.report.words import plain, power, share, signed
@@ -21,6 +22,11 @@ from gradlab.report.words import plain, power, share, signed
 TOGETHER = 3  # results in a table: 80 columns are enough
 RATE = ("growth_rate", "mean")
 SPREADS = "+-: half of the 95 % interval; of a difference both together, as of independent runs"
+
+
+def small(value: float | None) -> str:
+    """A spread; 0 where nothing but rounding is left."""
+    return "0" if value is not None and abs(value) <= NOTHING else plain(value)
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Quantity:
 
 QUANTITIES: tuple[Quantity, ...] = (
     Quantity(RATE, "growth rate, nats/{unit}", signed),
-    Quantity(("growth_rate", "std"), "std over seeds"),
+    Quantity(("growth_rate", "std"), "std over seeds", small),
     Quantity(("theory", "growth_rate"), "growth rate of theory", signed),
     Quantity(("half_life",), "half-life, {unit}s"),
     Quantity(("doubling_time",), "doubling time, {unit}s"),
@@ -117,12 +123,10 @@ def sentences(compared: Sequence[Compared]) -> list[str]:
         off, width = difference(first, other, rate), half_width(first, other)
         if off is None:
             continue
-        text = f"{other.letter} against {first.letter}: growth rate {signed(off)}"
-        if width is None:
-            lines.append(f"{text} nats per {_unit(compared)}.")
-            continue
-        told = "" if abs(off) > width else "; their intervals do not tell them apart"
-        lines.append(f"{text} +- {plain(width)} nats per {_unit(compared)}{told}.")
+        text = f"{other.letter} against {first.letter}: growth rate {_rate(off)}"
+        text += f"{_half(width)} nats per {_unit(compared)}"
+        apart = width is None or abs(off) > max(width, NOTHING)
+        lines.append(f"{text}." if apart else f"{text}; their intervals do not tell them apart.")
     return lines
 
 
@@ -143,14 +147,25 @@ def _unit(compared: Sequence[Compared]) -> str:
     return units.pop() if len(units) == 1 else "step"
 
 
+def _rate(nats: float) -> str:
+    """With its sign; 0 where nothing but rounding is left."""
+    return "0" if abs(nats) <= NOTHING else signed(nats)
+
+
+def _half(width: float | None) -> str:
+    """+- the half of an interval; '' where it is unknown."""
+    return "" if width is None else f" +- {plain(width) if width > NOTHING else '0'}"
+
+
 def _cell(one: Compared, quantity: Quantity) -> str:
     found = value(one, quantity)
     if found is None:
         return "-"
     if quantity.path in SHARES:
         return share(found)
-    width = half_width(one) if quantity.path == RATE else None
-    return quantity.show(found) + ("" if width is None else f" +- {plain(width)}")
+    if quantity.path == RATE:
+        return _rate(found) + _half(half_width(one))
+    return quantity.show(found)
 
 
 def _apart(first: Compared, other: Compared, quantity: Quantity) -> str:
@@ -161,8 +176,7 @@ def _apart(first: Compared, other: Compared, quantity: Quantity) -> str:
         return f"{power(off)} times"
     if quantity.path in SHARES:
         return f"{100 * off:+.3g} points"
-    width = half_width(first, other) if quantity.path == RATE else None
-    return signed(off) + ("" if width is None else f" +- {plain(width)}")
+    return _rate(off) + (_half(half_width(first, other)) if quantity.path == RATE else "")
 
 
 def _split(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Table]:

@@ -1,8 +1,9 @@
 """A figure's SVG file as a part of an HTML page.
 
-Within a page there is one space of names for all figures: ids get the figure's name in front. A
-style sheet in a figure would hold for the whole page: what it says becomes attributes. Comments
-(matplotlib writes every text into one) and metadata go.
+Within a page there is one space of names for all figures: ids get the figure's name in front, and
+those that nothing refers to go (matplotlib gives some of them twice). A style sheet in a figure
+would hold for the whole page: what it says becomes attributes. Comments (matplotlib writes every
+text into one) and metadata go.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ def inline(data: bytes, key: str, title: str, description: str = "") -> str:
             if child.tag == f"{SVG}metadata" or child.tag == f"{SVG}style":
                 assert child.tag != f"{SVG}style" or (child.text or "").strip() == STYLE
                 parent.remove(child)
+    wanted = _referred(root)
     for element in root.iter():
+        if element.get("id") not in wanted:
+            element.attrib.pop("id", None)
         element.tag = element.tag.removeprefix(SVG)
         element.attrib = {
             name.replace(HREF, "href"): _renamed(name, value, key)
@@ -40,6 +44,12 @@ def inline(data: bytes, key: str, title: str, description: str = "") -> str:
     box = root.attrib["viewBox"]
     look = 'stroke-linejoin="round" stroke-linecap="butt"'
     return f'<svg viewBox="{box}" role="img" aria-labelledby="{labels}" {look}>{told}{body}</svg>'
+
+
+def _referred(root: ElementTree.Element) -> set[str]:
+    """The ids that something in the figure refers to."""
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    return {found for value in values for found in re.findall(r"(?:url\(|^)#([\w.-]+)", value)}
 
 
 def _renamed(name: str, value: str, key: str) -> str:

@@ -46,7 +46,8 @@ figcaption { padding-top: .4rem; }
 details { font-size: .875rem; color: var(--soft); }
 summary { cursor: pointer; width: max-content; }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
+table { border-collapse: collapse; font-size: .9375rem;
+  font-variant-numeric: tabular-nums; margin: .5rem 0; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
