@@ -46,7 +46,7 @@ figcaption { padding-top: .4rem; }
 details { font-size: .875rem; color: var(--soft); }
 summary { cursor: pointer; width: max-content; }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
-table { border-collapse: collapse; font-size: .9375rem;
+table { border-collapse: collapse; font-size: .9375rem; min-width: min(100%, 24rem);
   font-variant-numeric: tabular-nums; margin: .5rem 0; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); text-align: right;
@@ -54,11 +54,11 @@ th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); tex
 thead th { border-bottom: 2px solid var(--soft); }
 th:first-child { text-align: left; font-weight: 400; }
 thead th:first-child { font-weight: 600; }
-td { overflow-wrap: anywhere; }
+td { white-space: nowrap; }
 .tables { display: grid; gap: 1rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr)); }
 .tables > div { min-width: 0; }
-.facts td { text-align: left; }
+.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 pre { background: var(--back); padding: .75rem 1rem; overflow-x: auto; font-size: .875rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); }
 @media print {
@@ -71,6 +71,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); }
   figure .scroll, tr, .headline { break-inside: avoid; }
   details { font-size: 8pt; line-height: 1.35; }
   .tables { display: block; }
+  .tables > div { break-inside: avoid; }
+  thead { break-after: avoid; }
   h2, caption { break-after: avoid; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; }
