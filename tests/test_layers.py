@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.result",
     ),
     ("report",),
-    ("job", "sweeps.job", "checking", "owned", "stale", "cli", "api", "__main__"),
+    ("job", "sweeps.job", "sweeps.again", "checking", "owned", "stale", "cli", "api", "__main__"),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]

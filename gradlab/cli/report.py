@@ -34,7 +34,8 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Make a result's report and figures again, from what is stored: nothing is computed again."""
-    from gradlab.report import stored, stored_sweep
+    from gradlab.report import stored
+    from gradlab.sweeps import again as stored_sweep
     from gradlab.sweeps.store import SweepFolder
 
     wanted = stored.Wanted(None if formats is None else _formats(formats), html or show)

@@ -21,11 +21,12 @@ import pytest
 from result_folders import NAUGHTY, SCRIPT, own_cell, run, sweep
 
 from gradlab.record import Record
-from gradlab.report import figures, markdown, stored, stored_sweep, words
+from gradlab.report import figures, markdown, stored, words
 from gradlab.report.page import elements, of_run
 from gradlab.report.page.inline_svg import inline
 from gradlab.report.stored import Wanted
 from gradlab.store import load
+from gradlab.sweeps import again as stored_sweep
 from tests.cli.commands import command
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}

@@ -23,8 +23,9 @@ from result_folders import run, sweep
 
 from gradlab.errors import GradlabError
 from gradlab.owned import result_files, sweep_files
-from gradlab.report import stored, stored_sweep
+from gradlab.report import stored
 from gradlab.report.stored import Wanted
+from gradlab.sweeps import again as stored_sweep
 from tests.cli.commands import command, refused
 
 

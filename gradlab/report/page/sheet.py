@@ -73,6 +73,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); }
   .tables { display: block; }
   .tables > div { break-inside: avoid; }
   thead { break-after: avoid; }
+  td { white-space: normal; overflow-wrap: anywhere; }
   h2, caption { break-after: avoid; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; }
