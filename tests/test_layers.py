@@ -53,16 +53,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("report",),
     (
-        "job",
-        "sweeps.planned",
-        "sweeps.collect",
-        "sweeps.job",
-        "checking",
-        "owned",
-        "stale",
-        "cli",
-        "api",
-        "__main__",
+        *("job", "sweeps.planned", "sweeps.collect", "sweeps.job", "sweeps.again", "checking"),
+        *("owned", "stale", "cli", "api", "__main__"),
     ),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}

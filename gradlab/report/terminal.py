@@ -70,8 +70,7 @@ def show_sweep(lines: list[str], out: Console) -> None:
 
 def print_table(table: Table, out: Console) -> None:
     """A table with its first column to the left and numbers to the right."""
-    unicode = _unicode(out)
-    style = (box.SIMPLE_HEAD if unicode else box.ASCII2) if out.is_terminal else None
+    style = (box.SIMPLE_HEAD if unicode(out) else box.ASCII2) if out.is_terminal else None
     out.print(Text(table.title, style="italic"))  # rich would wrap it to the table's width
     rich = RichTable(box=style, pad_edge=False)
     for index, name in enumerate(table.header):
@@ -97,13 +96,13 @@ def _curve(record: Record, out: Console) -> None:
     finite = curve[np.isfinite(curve)]
     if len(finite) == 0:
         return
-    unicode = _unicode(out)
-    line = sparkline(curve, 48, unicode)
+    line = sparkline(curve, 48, unicode(out))
     low, high = (words.power(float(f)) for f in (finite.min(), finite.max()))
     last = record.config["seq_len"]
     out.print(Text(f"log |dL/dh_t|  t=0 {line} t={last}"))
     out.print(Text(f"from {low} to {high}; the gradient travels from right to left", style="dim"))
 
 
-def _unicode(out: Console) -> bool:
+def unicode(out: Console) -> bool:
+    """Whether its encoding has blocks and lines."""
     return out.encoding.lower().startswith("utf")

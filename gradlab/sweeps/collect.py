@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from gradlab.nonlinearity import Array
 from gradlab.provenance import provenance
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
-from gradlab.report.sweep_table import Row, table_text
+from gradlab.report.sweep_table import Row, counts, table_text
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
@@ -44,7 +43,7 @@ def collect(
     write_whole(folder.report, page)
     head = {"schema": SCHEMA, "gradlab": __version__, "identity": planned.description["identity"]}
     lines = {"headline": sweep_page.headline(axes, rows)}
-    write_whole(folder.summary, json.dumps(head | _summary(rows) | lines, indent=2) + "\n")
+    write_whole(folder.summary, json.dumps(head | counts(rows) | lines, indent=2) + "\n")
 
 
 class Curves:
@@ -63,17 +62,3 @@ class Curves:
         """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
         record = self.read(self.file_of[index]).record(index)
         return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
-
-
-def _summary(rows: Sequence[Row]) -> dict[str, Any]:
-    verdicts: dict[str, int] = {}
-    for row in rows:
-        verdict = row.summary["verdict"] if row.summary else "failed"
-        verdicts[verdict] = verdicts.get(verdict, 0) + 1
-    failed = [row for row in rows if row.failed]
-    return {
-        "points": len(rows),
-        "failed": len(failed),
-        "verdicts": dict(sorted(verdicts.items())),
-        "outcome": "failed" if failed else "ok",
-    }

@@ -8,7 +8,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -111,10 +111,27 @@ def save(
     formats: png, svg, pdf. names: of the figures wanted, all by default. Raises GradlabError for a
     name or a format that there is not, before anything is written.
     """
+    paths = []
+    for name, extension, data in rendered(record, formats, dpi, names):
+        paths.append(folder / f"{name}.{extension}")
+        paths[-1].write_bytes(data)
+    return paths
+
+
+def rendered(
+    record: Record,
+    formats: Sequence[str],
+    dpi: int = style.DPI,
+    names: Sequence[str] | None = None,
+) -> Iterator[tuple[str, str, bytes]]:
+    """The figures that apply, one after the other: name, format, the file's bytes.
+
+    Raises GradlabError for a name or a format that there is not, before anything is drawn.
+    """
     wanted = _known(FIGURES if names is None else names)
     formats = style.formats(formats)
     drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
-    return [path for name in drawn for path in _save(name, record, folder, formats, dpi)]
+    return (file for name in drawn for file in _rendered(name, record, formats, dpi))
 
 
 def _known(names: Iterable[str]) -> list[str]:
@@ -126,14 +143,13 @@ def _known(names: Iterable[str]) -> list[str]:
     return [name for name in FIGURES if name in given]
 
 
-def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
+def _rendered(
+    name: str, record: Record, formats: Sequence[str], dpi: int
+) -> list[tuple[str, str, bytes]]:
     """One figure in all formats."""
-    paths = [folder / f"{name}.{extension}" for extension in formats]
     with style.applied():
         figure = style.new_figure(FIGURES[name].size)
         ax = figure.add_subplot()
         FIGURES[name].draw(ax, record)
         captions.make_room(figure, ax)
-        for path in paths:
-            path.write_bytes(style.rendered(figure, path.suffix[1:], dpi))
-    return paths
+        return [(name, form, style.rendered(figure, form, dpi)) for form in formats]
