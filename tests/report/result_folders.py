@@ -13,6 +13,7 @@ from gradlab.store import Folder
 from gradlab.sweeps import job
 from gradlab.sweeps.execute import Serial
 from gradlab.sweeps.job import Order
+from gradlab.sweeps.planned import plan
 from gradlab.sweeps.store import SweepFolder
 from tests.cells.own_files import RNN
 
@@ -41,6 +42,6 @@ def sweep(folder: Path, *, shard: tuple[int, int] | None = None, **config: Any) 
     axes = {"weight_scale": [0.5, 1.0, 3.0], "seq_len": [6, 9]}
     wanted = sweep_from_mapping({"cell": "rnn", **SMALL, "sweep": axes, **config})
     order = Order(SweepFolder(folder), Serial(), shard)
-    for _ in job.perform(job.plan(wanted), order, lambda line: None):
+    for _ in job.perform(plan(wanted), order, lambda line: None):
         pass
     return folder
