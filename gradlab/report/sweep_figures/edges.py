@@ -64,18 +64,14 @@ def values_of(axis: Axis, growth: Array) -> list[float]:
     return [axis.number(position) for position in crossings(axis.positions, growth)]
 
 
-def title(grid: Grid, roles: Roles) -> str:
-    """What a figure of growth rates says at a glance."""
+def title(grid: Grid, roles: Roles, each: str = "") -> str:
+    """What a figure of growth rates says at a glance; `each`: what has an edge of its own."""
     found = all_crossings(grid, roles)
     if roles.x is not None and any(found):
         every = [value for line in found for value in line]
-        name, where = grid.axes[roles.x].name, between(every)
-        several = " to " in where
-        return (
-            f"Zero growth at {name} {where}, by curve"
-            if several
-            else f"Zero growth at {name} ≈ {where}"
-        )
+        where = between(every)
+        told = f"{where}{each}" if " to " in where else f"≈ {where}"
+        return f"Zero growth at {grid.axes[roles.x].name} {told}"
     verdicts = {str(verdict) for verdict in np.unique(roles.take(grid.verdict)) if verdict}
     growth = roles.take(grid.mean)
     growth = growth[np.isfinite(growth)]
