@@ -14,6 +14,7 @@ import numpy as np
 from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
+from gradlab.dotted import dotted
 from gradlab.predicted import told
 from gradlab.spec import Spec
 
@@ -48,13 +49,9 @@ class Names:
     columns: tuple[str, ...]
 
 
-def scalars(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def scalars(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The single values of a summary by their dotted paths; lists are none."""
-    for name, value in summary.items():
-        if isinstance(value, Mapping):
-            yield from scalars(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
-            yield f"{prefix}{name}", value
+    return {name: value for name, value in dotted(summary).items() if not isinstance(value, list)}
 
 
 def names(spec: Spec) -> Names:
@@ -138,8 +135,7 @@ def _theory(spec: Spec) -> dict[str, Kind]:
     cheap = replace(spec, theory="auto") if spec.theory == "full" else spec
     found = told(cheap, textbook if slope and spec.base.GATES else None)
     return {
-        name: TEXT if isinstance(value, str) else NUMBER
-        for name, value in dict(scalars(found)).items()
+        name: TEXT if isinstance(value, str) else NUMBER for name, value in scalars(found).items()
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gradlab import __version__
 from gradlab.config import Sweep
+from gradlab.dotted import dotted
 from gradlab.record import SCHEMA
 from gradlab.sweeps.points import Task, points, tasks
 
@@ -33,7 +34,7 @@ def plan(sweep: Sweep) -> Planned:
         raise wrong
     every = tuple(tasks(points(sweep)))
     identity = hashlib.sha256(" ".join(task.id for task in every).encode()).hexdigest()
-    base = _flat(every[0].points[0].spec.config)
+    base = dotted(every[0].points[0].spec.config)
     axes = {", ".join(axis.keys): [list(v) for v in axis.values] for axis in sweep.axes}
     description = {
         "schema": SCHEMA,
@@ -48,14 +49,3 @@ def plan(sweep: Sweep) -> Planned:
         },
     }
     return Planned(sweep, every, description)
-
-
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings by dotted keys."""
-    out: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{key}.")
-        else:
-            out[prefix + key] = value
-    return out

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from gradlab.dotted import dotted
 from gradlab.report.beside import Compared
 from gradlab.report.tables import Table
 
@@ -18,7 +19,7 @@ def differing(compared: Sequence[Compared]) -> dict[str, list[Any]]:
 
     Names, figures and expectations are no part of a record's config: they change no number.
     """
-    flat = [dict(_flat(one.record.config)) for one in compared]
+    flat = [dotted(one.record.config) for one in compared]
     keys = list(dict.fromkeys(key for config in flat for key in config))
     sections = {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
     found = {}
@@ -61,13 +62,3 @@ def shown(value: Any) -> str:
         value = ", ".join(map(shown, value)) or "none"
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in config.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{above}{key}.")
-        else:
-            found.append((f"{above}{key}", value))
-    return found

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gradlab.dotted import leaves
 from gradlab.report.page.inline_svg import inline
 from gradlab.report.tables import Table
 
@@ -108,17 +109,13 @@ def listing(source: str, label: str) -> str:
 
 def facts(found: Mapping[str, Any], title: str, key: str) -> str:
     """Nested names and values as a table of two columns."""
-    rows = tuple((name, value) for name, value in _flat(found))
+    rows = tuple((" ".join(path), _fact(value)) for path, value in leaves(found))
     if not rows:
         return ""
     return f'<div class="facts">\n{table(Table(title, ("what", "value"), rows), key)}\n</div>'
 
 
-def _flat(found: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
-    for name, value in found.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{name} ")
-        elif isinstance(value, list):
-            yield f"{above}{name}", " ".join(map(str, value))
-        else:
-            yield f"{above}{name}", "-" if value is None else str(value)
+def _fact(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "-" if value is None else str(value)
