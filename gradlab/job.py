@@ -114,5 +114,5 @@ def _there(place: Place, spec: Spec, say: Say) -> Record | None:
 
 
 def _write_report(folder: Folder, record: Record, name: str, drawn: Sequence[Path]) -> None:
-    titled = [(path, figures.FIGURES[path.stem].alt) for path in drawn]
-    folder.report.write_text(markdown.report(record, name, titled), encoding="utf-8")
+    text = markdown.report(record, name, figures.titled(drawn))
+    folder.report.write_text(text, encoding="utf-8")

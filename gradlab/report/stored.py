@@ -7,10 +7,10 @@ same numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gradlab.config import from_mapping
 from gradlab.config.dump import to_yaml
@@ -45,6 +45,23 @@ class Setup:
     dpi: int
     text: str | None  # of the file; None where it cannot be read
 
+    def drawn(self, wanted: Wanted) -> list[str]:
+        """The formats to draw: those of the files, and what the page has in it."""
+        page = ["svg"] if wanted.html and "svg" not in self.formats else []
+        return [*self.formats, *page]
+
+
+class Entry(Protocol):
+    """What is said of a figure, whether of a run or of a sweep."""
+
+    @property
+    def alt(self) -> str:
+        """One line, for those who do not see it."""
+
+    @property
+    def caption(self) -> str:
+        """What it shows and how to read it."""
+
 
 def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
     """Write the report of a run; the paths that were written, the pages last.
@@ -55,17 +72,9 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
     folder = Folder(path)
     record = load(path)
     setup = read_setup(folder.config, path, wanted, say)
-    keep = [*setup.formats, *(["svg"] if wanted.html and "svg" not in setup.formats else [])]
-    written, drawings = [], []
-    for name, form, data in figures.rendered(record, keep, setup.dpi):
-        if form in setup.formats:
-            written.append(path / f"{name}.{form}")
-            write_whole(written[-1], data)
-        if form == "svg":
-            entry = figures.FIGURES[name]
-            drawings.append(Drawing(name, data, entry.alt, entry.caption))
-    titled = [(file, figures.FIGURES[file.stem].alt) for file in written]
-    write_whole(folder.report, markdown.report(record, setup.name, titled))
+    drawn = figures.rendered(record, setup.drawn(wanted), setup.dpi)
+    written, drawings = write_figures(path, drawn, figures.FIGURES, setup)
+    write_whole(folder.report, markdown.report(record, setup.name, figures.titled(written)))
     written.append(folder.report)
     if wanted.html:
         config = setup.text if setup.text is not None else _config_of(record)
@@ -73,6 +82,26 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
         write_whole(path / PAGE, of_run.page(record, setup.name, config, origin, drawings))
         written.append(path / PAGE)
     return written
+
+
+def write_figures(
+    folder: Path,
+    drawn: Iterable[tuple[str, str, bytes]],
+    entries: Mapping[str, Entry],
+    setup: Setup,
+) -> tuple[list[Path], list[Drawing]]:
+    """Write the figures (name, format, bytes) of the formats that are kept as files; their paths,
+    and those for the page.
+    """
+    written: list[Path] = []
+    drawings: list[Drawing] = []
+    for name, form, data in drawn:
+        if form in setup.formats:
+            written.append(folder / f"{name}.{form}")
+            write_whole(written[-1], data)
+        if form == "svg":
+            drawings.append(Drawing(name, data, entries[name].alt, entries[name].caption))
+    return written, drawings
 
 
 def read_setup(config: Path, folder: Path, wanted: Wanted, say: Say) -> Setup:

@@ -7,22 +7,15 @@ time: the curves of a thousand points are never in memory together.
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from gradlab import __version__
 from gradlab.errors import GradlabError
 from gradlab.files import write_whole
-from gradlab.nonlinearity import Array
-from gradlab.record import SCHEMA
 from gradlab.report import sweep_figures, sweep_page
 from gradlab.report.page import of_sweep
-from gradlab.report.page.elements import Drawing
-from gradlab.report.stored import PAGE, Say, Setup, Wanted, read_provenance, read_setup
-from gradlab.report.sweep_table import Row, counts, table_text
+from gradlab.report.stored import PAGE, Say, Wanted, read_provenance, read_setup, write_figures
+from gradlab.report.sweep_table import Row, table_text
+from gradlab.sweeps.collect import Curves, summary
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.taskfile import TaskFile
 
@@ -32,8 +25,7 @@ class Points:
 
     def __init__(self, result: SweepResult, say: Say) -> None:
         self.rows: list[Row] = []
-        self._file_of: dict[int, Path] = {}
-        self._read = lru_cache(maxsize=1)(TaskFile)  # the points of a task follow one another
+        file_of: dict[int, Path] = {}
         self.axes = list(result.axes.items())
         values = list(result.values())
         for task in sorted(result.folder.done()):
@@ -44,18 +36,14 @@ class Points:
                 say(f"{error}; its points are left out")
                 continue
             for point in file.points:
-                if not 0 <= point.index < len(values) or point.index in self._file_of:
+                if not 0 <= point.index < len(values) or point.index in file_of:
                     say(f"{path} holds a point {point.index} that is none of this sweep: left out")
                     continue
-                self._file_of[point.index] = path
+                file_of[point.index] = path
                 self.rows.append(Row(point.index, values[point.index], point.summary, point.failed))
         self.rows.sort(key=lambda row: row.index)
         self.whole = len(self.rows) == len(values)
-
-    def curve(self, index: int) -> tuple[Array, Array]:
-        """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
-        record = self._read(self._file_of[index]).record(index)
-        return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
+        self.curves = Curves(file_of)
 
 
 def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
@@ -69,8 +57,10 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
     result = SweepResult(path)
     folder, points = result.folder, Points(result, say)
     setup = read_setup(folder.config, path, wanted, say)
-    pages = _figures(path, points, setup, wanted)
-    written, drawings = pages
+    figures = sweep_figures.rendered(
+        points.axes, points.rows, points.curves, setup.drawn(wanted), setup.dpi
+    )
+    written, drawings = write_figures(path, figures, sweep_figures.SWEEP_FIGURES, setup)
     keys = [key for names, _ in points.axes for key in names]
     write_whole(folder.table, table_text(keys, points.rows))
     nothing = bool(setup.formats) and not written
@@ -85,31 +75,7 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
         write_whole(path / PAGE, html)
         written.append(path / PAGE)
     if points.whole and not folder.summary.exists():
-        write_whole(folder.summary, _summary(result, points))
+        identity = result.description["identity"]
+        write_whole(folder.summary, summary(identity, points.axes, points.rows))
         written.append(folder.summary)
     return written
-
-
-def _figures(
-    path: Path, points: Points, setup: Setup, wanted: Wanted
-) -> tuple[list[Path], list[Drawing]]:
-    """The figures as files, and for the page."""
-    written: list[Path] = []
-    drawings = []
-    keep = [*setup.formats, *(["svg"] if wanted.html and "svg" not in setup.formats else [])]
-    drawn = sweep_figures.rendered(points.axes, points.rows, points.curve, keep, setup.dpi)
-    for name, form, data in drawn:
-        if form in setup.formats:
-            written.append(path / f"{name}.{form}")
-            write_whole(written[-1], data)
-        if form == "svg":
-            entry = sweep_figures.SWEEP_FIGURES[name]
-            drawings.append(Drawing(name, data, entry.alt, entry.caption))
-    return written, drawings
-
-
-def _summary(result: SweepResult, points: Points) -> str:
-    identity = result.description["identity"]
-    head: dict[str, Any] = {"schema": SCHEMA, "gradlab": __version__, "identity": identity}
-    lines = {"headline": sweep_page.headline(points.axes, points.rows)}
-    return json.dumps(head | counts(points.rows) | lines, indent=2) + "\n"

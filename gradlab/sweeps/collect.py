@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gradlab.nonlinearity import Array
 from gradlab.provenance import provenance
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
+from gradlab.report.sweep_figures.grid import AxisValues
 from gradlab.report.sweep_table import Row, counts, table_text
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.store import SweepFolder
@@ -39,26 +41,31 @@ def collect(
     figures = planned.sweep.config(0).figures
     formats = figures.formats if draw else ()
     axes = [(axis.keys, axis.values) for axis in planned.sweep.axes]
-    page = sweep_page.write(folder.path, axes, rows, Curves(folder, planned), formats, figures.dpi)
+    curves = Curves({p.index: folder.task(t.id) for t in planned.tasks for p in t.points})
+    page = sweep_page.write(folder.path, axes, rows, curves, formats, figures.dpi)
     write_whole(folder.report, page)
-    head = {"schema": SCHEMA, "gradlab": __version__, "identity": planned.description["identity"]}
+    write_whole(folder.summary, summary(planned.description["identity"], axes, rows))
+
+
+def summary(identity: str, axes: Sequence[AxisValues], rows: Sequence[Row]) -> str:
+    """The text of a sweep's summary.json."""
+    head = {"schema": SCHEMA, "gradlab": __version__, "identity": identity}
     lines = {"headline": sweep_page.headline(axes, rows)}
-    write_whole(folder.summary, json.dumps(head | counts(rows) | lines, indent=2) + "\n")
+    return json.dumps(head | counts(rows) | lines, indent=2) + "\n"
 
 
 class Curves:
     """The per-step curves of a sweep's points, read when a figure asks for one.
 
-    The last file is kept: a figure asks for the points of a task one after the other.
+    file_of: the task's file of each point. The last one is kept: a figure asks for the points of a
+    task one after the other.
     """
 
-    def __init__(self, folder: SweepFolder, planned: Planned) -> None:
-        self.file_of = {
-            p.index: folder.task(task.id) for task in planned.tasks for p in task.points
-        }
-        self.read = lru_cache(maxsize=1)(TaskFile)
+    def __init__(self, file_of: Mapping[int, Path]) -> None:
+        self._file_of = file_of
+        self._read = lru_cache(maxsize=1)(TaskFile)
 
     def __call__(self, index: int) -> tuple[Array, Array]:
         """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
-        record = self.read(self.file_of[index]).record(index)
+        record = self._read(self._file_of[index]).record(index)
         return record["t"], np.median(record["log10_grad_norm_h"], axis=0)

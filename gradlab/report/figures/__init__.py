@@ -118,6 +118,11 @@ def save(
     return paths
 
 
+def titled(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Files of figures, each with its alt text."""
+    return [(path, FIGURES[path.stem].alt) for path in paths]
+
+
 def rendered(
     record: Record,
     formats: Sequence[str],
