@@ -12,7 +12,6 @@ import numpy as np
 from gradlab.report import style, sweep_figures
 from gradlab.report.markdown import escape, render, shown
 from gradlab.report.sweep_figures.edge_words import edge_lines, next_to_edge
-from gradlab.report.sweep_figures.edges import NOTHING
 from gradlab.report.sweep_figures.grid import (
     AxisValues,
     Curves,
@@ -23,7 +22,7 @@ from gradlab.report.sweep_figures.grid import (
 )
 from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 from gradlab.report.tables import Table
-from gradlab.report.words import plain, signed
+from gradlab.report.words import plain, rate_text
 
 MOST_ROWS, ENDS = 40, 5  # of the table; of these, at its start and at its end
 REASONS = 10  # of failures that are told
@@ -129,7 +128,7 @@ def _range(made: Grid) -> list[str]:
         where = ", ".join(
             axis.at(int(k)) for axis, k in zip(made.axes, end, strict=True) if len(axis) > 1
         )
-        texts.append(_rate(float(made.mean[end])) + (f" ({where})" if where else ""))
+        texts.append(rate_text(float(made.mean[end])) + (f" ({where})" if where else ""))
     if texts[0] == texts[1]:
         return [f"growth rate {texts[0]} nats per step"]
     return [f"growth rates from {texts[0]} to {texts[1]} nats per step"]
@@ -183,7 +182,7 @@ def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:
 def _cells(row: Row, made: Grid, theory: bool) -> tuple[str, ...]:
     summary = row.summary or {"verdict": "failed"}
     rate = summary.get("growth_rate") or {}
-    mean, low, high = (_rate(rate.get(name)) for name in ("mean", "low", "high"))
+    mean, low, high = (rate_text(rate.get(name)) for name in ("mean", "low", "high"))
     steps = summary.get("half_life") or summary.get("doubling_time")
     verdict = summary["verdict"]
     if summary.get("outcome") == "overflow":
@@ -195,15 +194,10 @@ def _cells(row: Row, made: Grid, theory: bool) -> tuple[str, ...]:
         verdict,
         mean,
         f"{low} to {high}" if rate else "-",
-        *([_rate(theory_growth_rate(summary))] if theory else []),
+        *([rate_text(theory_growth_rate(summary))] if theory else []),
         plain(steps),
         plain(lookup(summary, ("horizon",))),
     )
-
-
-def _rate(nats: float | None) -> str:
-    """With its sign; 0 where nothing but rounding is left."""
-    return "0" if nats is not None and abs(nats) <= NOTHING else signed(nats)
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:

@@ -14,10 +14,9 @@ from typing import Any
 
 from gradlab.report import network
 from gradlab.report.beside import Compared
-from gradlab.report.sweep_figures.edges import NOTHING
 from gradlab.report.sweep_table import lookup, theory_growth_rate
 from gradlab.report.tables import Table
-from gradlab.report.words import plain, power, share, signed
+from gradlab.report.words import NOTHING, plain, power, rate_text, share, signed
 
 TOGETHER = 3  # results in a table: 80 columns are enough
 RATE = ("growth_rate", "mean")
@@ -123,7 +122,7 @@ def sentences(compared: Sequence[Compared]) -> list[str]:
         off, width = difference(first, other, rate), half_width(first, other)
         if off is None:
             continue
-        text = f"{other.letter} against {first.letter}: growth rate {_rate(off)}"
+        text = f"{other.letter} against {first.letter}: growth rate {rate_text(off)}"
         text += f"{_half(width)} nats per {_unit(compared)}"
         apart = width is None or abs(off) > max(width, NOTHING)
         lines.append(f"{text}." if apart else f"{text}; their intervals do not tell them apart.")
@@ -147,11 +146,6 @@ def _unit(compared: Sequence[Compared]) -> str:
     return units.pop() if len(units) == 1 else "step"
 
 
-def _rate(nats: float) -> str:
-    """With its sign; 0 where nothing but rounding is left."""
-    return "0" if abs(nats) <= NOTHING else signed(nats)
-
-
 def _half(width: float | None) -> str:
     """+- the half of an interval; '' where it is unknown."""
     return "" if width is None else f" +- {plain(width) if width > NOTHING else '0'}"
@@ -164,7 +158,7 @@ def _cell(one: Compared, quantity: Quantity) -> str:
     if quantity.path in SHARES:
         return share(found)
     if quantity.path == RATE:
-        return _rate(found) + _half(half_width(one))
+        return rate_text(found) + _half(half_width(one))
     return quantity.show(found)
 
 
@@ -176,7 +170,7 @@ def _apart(first: Compared, other: Compared, quantity: Quantity) -> str:
         return f"{power(off)} times"
     if quantity.path in SHARES:
         return f"{100 * off:+.3g} points"
-    return _rate(off) + (_half(half_width(first, other)) if quantity.path == RATE else "")
+    return rate_text(off) + (_half(half_width(first, other)) if quantity.path == RATE else "")
 
 
 def _split(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Table]:

@@ -146,7 +146,7 @@ def _fresh(record: Record) -> Array | None:
     config, init = record.config, record.config["init"]
     gain = told_theory.independent(record)
     plain = not config.get("residual") and network.layers(record) == 1
-    drawn = init["recurrent"] in GAUSSIAN and init.get("file") is None
+    drawn = init["recurrent"] in GAUSSIAN and not network.from_file(record)
     if gain is None or network.tied(record) or not (plain and drawn and gain["g"] > 0):
         return None
     if config["cell"]["type"] != "linear":

@@ -14,9 +14,7 @@ from gradlab.nonlinearity import Array
 from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.grid import Grid, Status
 from gradlab.report.sweep_figures.roles import Roles
-from gradlab.report.words import plain
-
-NOTHING = 1e-12  # nats per step: rounding, and no growth
+from gradlab.report.words import NOTHING, plain
 
 
 def crossings(positions: Array, growth: Array) -> list[float]:
