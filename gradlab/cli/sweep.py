@@ -12,12 +12,14 @@ from gradlab.cli.guard import when_interrupted
 from gradlab.cli.options import (
     RESULTS,
     Config,
+    Jobs,
     Json,
     NoFigures,
     Out,
     Quiet,
     Results,
     Verbose,
+    cores,
     force_option,
 )
 from gradlab.cli.origins import tell_sweep
@@ -42,9 +44,7 @@ def sweep(
             help="weight_scale=0.1:3.0:30 (30 points from 0.1 to 3), cell=rnn,lstm, or one value.",
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="0: one per core.")
-    ] = 0,
+    jobs: Jobs = 0,
     executor: Annotated[
         str,
         typer.Option(
@@ -134,13 +134,6 @@ def _perform(planned: Planned, order: Order, quiet: bool) -> Progress | None:
         for last in steps:
             display(last)
     return last
-
-
-def cores() -> int:
-    """How many this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
