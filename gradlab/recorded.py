@@ -158,7 +158,9 @@ def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]
     if not gates:
         return {}, []
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
-    values, radii, names = [], [], []
+    values: list[Array] = []
+    radii: list[Array] = []
+    names: list[str] = []
     for layer in spec.weights:
         for tensor in layer:
             end = tensor.removeprefix("weight_hh")
