@@ -38,6 +38,17 @@ def sigmoid_slope(a: Array) -> Array:
     return _bell(_decay(a, 1))
 
 
+def sigmoid_and_slope(a: Array) -> tuple[Array, Array]:
+    """Both of the above, bit for bit, from one exponential."""
+    e = _decay(a, 1)
+    root = e + 1
+    value = np.where(a.real > 0, 1, e)
+    value /= root
+    root *= root
+    e /= root
+    return value, e
+
+
 def tanh_slope(a: Array) -> Array:
     """tanh'(a) = sech(a)^2 = 4 e / (1 + e)^2 with e = exp(-2 |a|). At most 1."""
     slope = _bell(_decay(a, 2))
@@ -59,7 +70,7 @@ def _decay(a: Array, times: int) -> Array:
     """exp(-times |a|), with the analytic a * sign(Re a) for complex a; never overflows. In place
     from here on: what is fresh from the system is slower than the arithmetic.
     """
-    e = np.asarray(np.where(a.real > 0, a, -a) if np.iscomplexobj(a) else np.abs(a))
+    e = np.asarray(np.where(a.real > 0, a, -a) if a.dtype.kind == "c" else np.abs(a))
     e *= -times
     return np.exp(e, out=e)
 
