@@ -71,7 +71,9 @@ def _decay(a: Array, times: int) -> Array:
     from here on: what is fresh from the system is slower than the arithmetic.
     """
     e = np.asarray(np.where(a.real > 0, a, -a) if a.dtype.kind == "c" else np.abs(a))
-    e *= -times
+    e = -times * e if e.dtype.kind in "iu" else np.multiply(e, -times, out=e)
+    if e.dtype.kind in "iu":
+        return np.asarray(np.exp(e))
     return np.exp(e, out=e)
 
 
