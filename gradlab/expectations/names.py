@@ -93,7 +93,7 @@ def _weights(spec: Spec) -> dict[str, Kind]:
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
     ends = [tensor.removeprefix("weight_hh") for layer in spec.weights for tensor in layer]
     blocks = [f"{p}{gate}{end}" for end in ends for p in phases for gate in spec.base.GATES]
-    whats = ["sigma_max", "spectral_radius"] if spec.topology.tied else ["sigma_max"]
+    whats = ["sigma_max", "spectral_radius"] if spec.radius else ["sigma_max"]
     found: dict[str, Kind] = dict.fromkeys(whats, NUMBER)
     return found | {f"{what}_by_gate.{block}": NUMBER for what in whats for block in blocks}
 
