@@ -8,6 +8,7 @@
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make pictures  the pictures of the README, from the examples
 # make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
+# make bench-kernels  the hot kernels beside the products they cannot do without, half a minute
 # make curves  how time and memory grow, docs/performance.md
 
 PYTHON ?= python3
@@ -25,7 +26,7 @@ EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
 .PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures \
-  bench bench-small curves clean
+  bench bench-small bench-kernels curves clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -125,6 +126,11 @@ bench: $(VENV)/.installed
 # are the programs still in agreement, does the driver still run: no measurement
 bench-small: $(VENV)/.installed
 	$(BIN)/python -m benchmarks --small --rounds 1 --fewest 1 --out build/bench-small.md $(BENCH)
+
+# UPDATE=1: what they take now is what later runs are held against
+bench-kernels: $(VENV)/.installed-dev
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q benchmarks/test_kernels.py \
+	  --benchmark-timer=time.process_time --benchmark-columns=median,iqr --benchmark-sort=fullname
 
 curves: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.curves

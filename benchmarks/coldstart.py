@@ -46,6 +46,7 @@ def cold(order: Order, say: Say) -> dict[str, Timed]:
             if PROGRAMS[name].kind != "gradlab":
                 python = order.pythons[PROGRAMS[name].needs]
                 command = [python, "-m", "benchmarks.worker", name, "W1", scratch, "--once"]
+                command += ["--jobs", str(order.threads)]
                 commands[name] = command
         done = subprocess.run(
             [sys.executable, "-S", "-E", str(ROOT / "benchmarks" / "cold.py"), str(order.rounds)],

@@ -43,7 +43,7 @@ class Process:
         if name:
             self._command[2:] = ["benchmarks.worker", name, w.name, str(folder)]
             self._command += ["--jobs", str(order.threads)] + ["--small"] * order.small
-        self._environment = environment(order.threads)
+        self._environment = environment(order.threads if name else 1)
         self._process: subprocess.Popen[str] | None = None
 
     def begin(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--once", action="store_true")
     given = parser.parse_args(arguments)
+    keep_to(given.jobs)
     from benchmarks.programs import prepared
     from benchmarks.workloads import WORKLOADS, checked, small
 
@@ -42,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     np.savez(given.folder / f"{given.program}.npz", **results)
     del results
     _serve(prepared(given.program, w, full, given.jobs), given.jobs)
+
+
+def keep_to(cores: int) -> None:
+    """This process and those it starts run on so many cores: a library that is told to use one
+    thread may have others all the same. Where the system has no such call, nothing is done.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
 
 
 def _serve(call: Callable[[], object], jobs: int) -> None:

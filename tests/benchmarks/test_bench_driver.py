@@ -12,6 +12,7 @@ Claims:
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,3 +190,16 @@ def test_every_program_is_told_apart() -> None:
     titles = [program.title for program in PROGRAMS.values()]
     assert len(set(titles)) == len(titles)
     assert {program.kind for program in PROGRAMS.values()} == {"gradlab", "idiomatic", "manual"}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no such call")
+def test_a_program_keeps_to_its_cores() -> None:
+    """Also where its libraries would start more threads; what it starts itself keeps to them."""
+    program = (
+        "import os, subprocess, sys\nfrom benchmarks.worker import keep_to\nkeep_to(1)\n"
+        "child = [sys.executable, '-c', 'import os; print(len(os.sched_getaffinity(0)))']\n"
+        "print(len(os.sched_getaffinity(0)), flush=True)\nsubprocess.run(child, check=True)"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["1", "1"]
