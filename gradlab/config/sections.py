@@ -35,7 +35,8 @@ OF_FILE = ("file", "prefix", "compare")  # keys of init where the weights are a 
 class Section(BaseModel):
     """A mapping of the config: immutable, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # a section's schema is part of the config's: alone it is built where it is used alone
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Init(Section):

@@ -11,7 +11,6 @@ Measurement is drawn with markers and its spread, theory as a line without marke
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -134,6 +133,8 @@ def applied() -> Iterator[None]:
 
     A user's own matplotlibrc does not show in the figures.
     """
+    import logging
+
     import matplotlib
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word about its own cache folder
