@@ -41,11 +41,13 @@ def main() -> None:
 def _leave(ended: list[int]) -> None:
     """End the process without taking apart what was loaded, which takes a quarter of a short run.
 
-    Called when threads have ended and all else that was to be done at the end is done. ended: the
-    exit code; empty where the program was not left by one.
+    Called when threads have ended and what modules have to do at the end is done. ended: the exit
+    code; empty where the program was not left by one.
     """
     if not ended:
         return
+    atexit.unregister(_leave)
+    atexit._run_exitfuncs()  # those that were there before the command began
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -147,11 +147,31 @@ def applied() -> Iterator[None]:
         yield
 
 
-def new_figure(size: tuple[float, float] = SIZE) -> Figure:
-    """An empty Figure that no window system knows of; to be drawn and saved within `applied`."""
+_own_process = False
+
+
+def own_process() -> None:
+    """Told by a command: the process is gradlab's own, nobody in it asks matplotlib for help."""
+    global _own_process
+    _own_process = True
+
+
+def loaded() -> type[Figure]:
+    """matplotlib's Figure. While it is loaded, matplotlib writes a help text for every class of its
+    own, which takes as long as the rest; in a process of gradlab's own they are left empty.
+    """
+    from matplotlib import artist
+
+    if _own_process:
+        artist.kwdoc = lambda artist: ""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=size, facecolor="white")
+    return Figure
+
+
+def new_figure(size: tuple[float, float] = SIZE) -> Figure:
+    """An empty Figure that no window system knows of; to be drawn and saved within `applied`."""
+    return loaded()(figsize=size, facecolor="white")
 
 
 def formats(given: Sequence[str]) -> list[str]:

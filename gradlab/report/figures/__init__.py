@@ -23,6 +23,7 @@ from gradlab.report.figures import (
     directions,
     factor_histogram,
     gradient_norms,
+    hands,
     jacobian_spectrum,
     lag_split,
     layer_heatmap,
@@ -114,7 +115,10 @@ def save(
     wanted = _known(FIGURES if names is None else names)
     formats = style.formats(formats)
     drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
-    return [path for name in drawn for path in _save(name, record, folder, formats, dpi)]
+    if drawn:
+        style.loaded()
+    hands.all_done(lambda name: _save(name, record, _paths(name, folder, formats), dpi), drawn)
+    return [path for name in drawn for path in _paths(name, folder, formats)]
 
 
 def _known(names: Iterable[str]) -> list[str]:
@@ -126,9 +130,12 @@ def _known(names: Iterable[str]) -> list[str]:
     return [name for name in FIGURES if name in given]
 
 
-def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
+def _paths(name: str, folder: Path, formats: Sequence[str]) -> list[Path]:
+    return [folder / f"{name}.{extension}" for extension in formats]
+
+
+def _save(name: str, record: Record, paths: Sequence[Path], dpi: int) -> None:
     """One figure in all formats."""
-    paths = [folder / f"{name}.{extension}" for extension in formats]
     with style.applied():
         figure = style.new_figure(FIGURES[name].size)
         ax = figure.add_subplot()
@@ -136,4 +143,3 @@ def _save(name: str, record: Record, folder: Path, formats: Sequence[str], dpi: 
         captions.make_room(figure, ax)
         for path in paths:
             path.write_bytes(style.rendered(figure, path.suffix[1:], dpi))
-    return paths
