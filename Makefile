@@ -7,6 +7,8 @@
 # make schema  configs/gradlab.schema.json, for editors
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make pictures  the pictures of the README, from the examples
+# make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
+# make curves  how time and memory grow, docs/performance.md
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,7 +24,8 @@ RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures clean
+.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures \
+  bench bench-small curves clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -113,6 +116,18 @@ $(LOWEST)/.installed: pyproject.toml .ci/lowest.py
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint $(LOWEST)/constraints.txt --editable '.[keras,parquet,netcdf]' 'pytest>=9' hypothesis
 	touch $@
+
+# BENCH: workloads and options, e.g. BENCH="W2 W3 --rounds 15 --torch-python ~/torch/bin/python"
+BENCH ?=
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks $(BENCH)
+
+# are the programs still in agreement, does the driver still run: no measurement
+bench-small: $(VENV)/.installed
+	$(BIN)/python -m benchmarks --small --rounds 1 --fewest 1 --out build/bench-small.md $(BENCH)
+
+curves: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.curves
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

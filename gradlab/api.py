@@ -16,8 +16,9 @@ from gradlab.job import Place, perform, settled
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
 from gradlab.sweeps.execute import executors
-from gradlab.sweeps.job import Order, plan
+from gradlab.sweeps.job import Order
 from gradlab.sweeps.job import perform as perform_sweep
+from gradlab.sweeps.planned import plan
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
 

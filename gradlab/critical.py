@@ -82,15 +82,15 @@ def critical(
     """
     seen: dict[float, Measured] = {}
 
-    def gap(value: float) -> float:
+    def mean(value: float) -> float:
         if value not in seen:
             seen[value] = rate(value)
-        return seen[value].mean - target
+        return seen[value].mean
 
-    value = root_near(gap, start, positive, least, widest, tolerance)
+    value = root_near(lambda v: mean(v) - target, start, positive, least, widest, tolerance)
     step = max(abs(value), 1.0) * 1e-2
     left, right = max(value - step, least), value + step
-    rates = [gap(one) + target for one in (left, value, right)]
+    rates = [mean(one) for one in (left, value, right)]
     if not all(map(math.isfinite, rates)):
         raise GradlabError(_jump(value, [left, value, right], rates), exit_code=1)
     slope = (rates[2] - rates[0]) / (right - left)

@@ -27,7 +27,9 @@ Draw = Callable[[Random, tuple[int, int, int], float], Array]  # (random, (n, I,
 
 def normal(random: Random, shape: tuple[int, int, int], std: float) -> Array:
     """Independent N(0, std^2)."""
-    return random.standard_normal(shape) * std
+    drawn = random.standard_normal(shape)
+    drawn *= std
+    return drawn
 
 
 def zeros(random: Random, shape: tuple[int, int, int], parameter: float) -> Array:

@@ -121,4 +121,4 @@ def _draw(folder: Folder, record: Record, wanted: Figures) -> list[tuple[Path, s
     from gradlab.report import figures
 
     drawn = figures.save(record, folder.path, wanted.formats, wanted.dpi)
-    return [(path, figures.FIGURES[path.stem].alt) for path in drawn]
+    return figures.titled(drawn)

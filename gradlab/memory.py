@@ -16,6 +16,7 @@ from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.spec import Spec
 
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
+CACHE = 2**20  # bytes that every step reads of the members worked on: what stays close to a core
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
 PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
@@ -32,9 +33,11 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     members = _between(MEMORY // output_bytes(spec), members)
     state, kept = bytes_per_step(spec)
     between = bytes_between(spec)
+    members = _between(CACHE // (_weights(spec) + kept), members)
     if side_by_side(spec):
         kept *= ALL_TERMS
-    kept += _weights(spec)
+    if not spec.topology.tied:  # a step has weights of its own, and gradients of them
+        kept += 2 * _weights(spec)
     T = spec.steps
     fitting = MEMORY // ((kept + between) * T)
     if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
@@ -45,7 +48,8 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
         return _between(fitting, members), None
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
-        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK else BLOCK)
+        # a block of inputs is drawn again for every segment that has a part in it
+        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else BLOCK)
     else:
         every = _multiple(spec.checkpoint, BLOCK)
     fitting = int(MEMORY // (kept * min(every, T) + state * T / every + between * T))
@@ -119,12 +123,10 @@ def output_bytes(spec: Spec) -> int:
 
 
 def _weights(spec: Spec) -> int:
-    """Bytes of the weights and their gradients that a step has of its own, for one member."""
-    if spec.topology.tied:
-        return 0
+    """Bytes of the weights that a step reads, for one member."""
     cell = spec.network
     shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
-    return 2 * spec.dtype.itemsize * sum(prod(shape) for shape in shapes.values())
+    return spec.dtype.itemsize * sum(prod(shape) for shape in shapes.values())
 
 
 def _between(n: int, most: int) -> int:

@@ -20,7 +20,7 @@ from gradlab.store import load
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
 
-BOTH = {"summary.json", "provenance.json", "report.md"}
+BOTH = {"summary.json", "provenance.json", "report.md", "report.html"}
 RESULT = BOTH | {"config.yaml", "record.npz", "steps.csv"}
 RESULT |= {f"{name}.{form}" for name in FIGURES for form in get_args(Format)}
 SWEEP = BOTH | {"sweep.json", "sweep.yaml", "table.csv", "export.csv", "export.parquet"}

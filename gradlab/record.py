@@ -20,7 +20,7 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | clip_scale | (R, N) | factor of a step clip |
 | weight_singular_values | (R, gates, H) | of the recurrent blocks |
-| weight_spectral_radius | (R, gates) | of the recurrent blocks |
+| weight_spectral_radius | (R, gates) | of the recurrent blocks; not with `spectrum: none` |
 | log10_path_norm | (R, N, paths) | terms of dc_t/dc_{t-1}: Frobenius norm / sqrt(H) |
 | factor_histogram | (R, 50) | counts of the factor of a diagonal Jacobian, over [0, 1] |
 | lag_split_lag, log10_lag_norm | (M,), (R, M) | norm of A_lag, the part of dL/dW_hh from that lag |

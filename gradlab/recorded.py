@@ -13,7 +13,7 @@ from gradlab.engine.lags import LagSplit, deviation
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.recording import Gradients
 from gradlab.engine.scaled import Scaled, norm
-from gradlab.engine.spectrum import weight_singular_values, weight_spectrum
+from gradlab.engine.spectrum import weight_singular_values, weight_spectral_radius
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
 
@@ -149,29 +149,27 @@ def lost(arrays: Arrays, members: Array) -> None:
 
 
 def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]:
-    """Singular values and spectral radius of the recurrent blocks, and the blocks' names.
+    """Singular values and, where it is told, spectral radius of the recurrent blocks, and the
+    blocks' names.
 
-    Of weights that are fresh at every step: for each singular value the largest over the steps, and
-    no spectral radius, which says nothing of a product of different matrices.
+    Of weights that are fresh at every step: for each singular value the largest over the steps.
     """
-    gates = spec.base.GATES
+    gates = len(spec.base.GATES)
     if not gates:
         return {}, []
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
-    values, radii, names = [], [], []
+    values: list[Array] = []
+    radii: list[Array] = []
+    names: list[str] = []
     for layer in spec.weights:
         for tensor in layer:
             end = tensor.removeprefix("weight_hh")
-            sets = tensors[tensor]
-            if spec.topology.tied:
-                found = [weight_spectrum(len(gates), W) for W in sets]
-                values += [v for v, _ in found]
-                radii += [r for _, r in found]
-            else:
-                each = [weight_singular_values(len(gates), W) for W in sets]
-                values.append(np.max(each, axis=0))
-            names += [f"{phase}{gate}{end}" for phase in phases for gate in gates]
+            found = [weight_singular_values(gates, W) for W in tensors[tensor]]
+            values += found if spec.topology.tied else [np.max(found, axis=0)]
+            if spec.radius:
+                radii += [weight_spectral_radius(gates, W) for W in tensors[tensor]]
+            names += [f"{phase}{gate}{end}" for phase in phases for gate in spec.base.GATES]
     arrays = {"weight_singular_values": np.concatenate(values, axis=1)}
-    if spec.topology.tied:
+    if spec.radius:
         arrays["weight_spectral_radius"] = np.concatenate(radii, axis=1)
     return arrays, names

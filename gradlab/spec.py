@@ -125,6 +125,13 @@ class Spec:
         return self.topology.sets(self.steps)
 
     @property
+    def radius(self) -> bool:
+        """Whether the spectral radius of the recurrent weights is told. It says nothing of weights
+        that are fresh at every step, and takes longer than all else where no spectrum is wanted.
+        """
+        return self.topology.tied and bool(self.spectra)
+
+    @property
     def entries(self) -> dict[str, tuple[int, ...]]:
         """The steps where the gradient enters, for each direction in its own time.
 

@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "machine", "archive", "threads", "middle"),
+    ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads", "middle"),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
@@ -52,7 +52,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.result",
     ),
     ("report",),
-    ("job", "sweeps.job", "checking", "owned", "stale", "cli", "api", "__main__"),
+    (
+        *("job", "sweeps.planned", "sweeps.collect", "sweeps.job", "sweeps.again", "checking"),
+        *("owned", "stale", "cli", "api", "__main__"),
+    ),
 )
 LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 REPORT = LAYER["report"]

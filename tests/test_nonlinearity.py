@@ -23,6 +23,7 @@ from gradlab.nonlinearity import (
     relu,
     relu_slope,
     sigmoid,
+    sigmoid_and_slope,
     sigmoid_slope,
     tanh_slope,
 )
@@ -136,3 +137,13 @@ def test_float32_stays_float32_and_is_as_accurate(function: Callable[[Array], Ar
     assert value.dtype == np.float32
     # the same 4 eps in the smaller precision; float64 is exact beside it
     assert np.allclose(value, function(a.astype(float)), rtol=4 * 1.2e-7, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
+def test_value_and_slope_at_once_are_the_two_apart(dtype: type) -> None:
+    """Bit for bit: which of the two ways a cell takes is no matter of digits."""
+    a = np.concatenate([np.linspace(-800, 800, 4001), [0.0, -0.0, 1e-300]]).astype(dtype)
+    value, slope = sigmoid_and_slope(a)
+    assert np.array_equal(value, sigmoid(a))
+    assert np.array_equal(slope, sigmoid_slope(a))
+    assert value.dtype == slope.dtype == dtype

@@ -296,6 +296,7 @@ def test_largest_singular_values_of_a_run() -> None:
     """Mean over 30 seeds; four of its standard errors, and .005 g that the law may be off by."""
     for cell in ("rnn", "lstm"):
         config = {**TINY, "cell": cell, "hidden_size": 32, "seeds": 30, "weight_scale": 2.0}
+        config["spectrum"] = {"step": True}
         summary = run(settle(from_mapping(config).config)[1]).summary
         found = summary["theory"]["random_matrix"]
         gates = summary["sigma_max_by_gate"]

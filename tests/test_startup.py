@@ -3,8 +3,8 @@
 Claims:
 - `gradlab --help` and `--version` load neither numpy, matplotlib, pydantic nor yaml;
 - `run --help` loads none of them either, but for what typer itself may load (pydantic);
-- a run without figures loads neither matplotlib, the modules that draw nor numpy.ma; piped, it
-  does not load rich;
+- a run without figures loads neither matplotlib, the modules that draw nor numpy.ma; where no tables
+  are shown, not rich;
 - what reads weights files, sweeps, own cells and the JSON Schema is not loaded by a run of none;
 - a command ends with its own exit code, after what else was to be done at the end;
 - the command settles one thread for the linear algebra before numpy is loaded, where the
@@ -73,7 +73,8 @@ def config(tmp_path: Path) -> str:
 
 def test_a_run_without_figures_loads_what_it_needs(config: str, tmp_path: Path) -> None:
     slow = ("numpy", *NOT_FOR_A_RUN)
-    found = loaded("run", config, "--no-figures", "--out", str(tmp_path / "out"), slow=slow)
+    out = str(tmp_path / "out")
+    found = loaded("run", config, "--no-figures", "--quiet", "--out", out, slow=slow)
     assert (tmp_path / "out" / "record.npz").is_file()
     assert found == {"numpy"}  # the check can see something
 

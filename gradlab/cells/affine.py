@@ -85,7 +85,7 @@ def gate_readings(
 def blocks(a: Array, n: int) -> tuple[Array, ...]:
     """The n row blocks of a (..., n H, B), as views."""
     H = a.shape[-2] // n
-    return tuple(a[..., k * H : (k + 1) * H, :] for k in range(n))
+    return tuple(a[..., k : k + H, :] for k in range(0, n * H, H))
 
 
 def times_rows(d: Array, W: Array) -> Array:

@@ -31,7 +31,7 @@ from gradlab.cells.affine import (
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
-from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
+from gradlab.nonlinearity import Array, sigmoid, sigmoid_and_slope, tanh_slope
 
 SOURCE = "Cho et al. 2014, with the reset gate after the product: layout of torch.nn.GRU"
 EQUATIONS = (
@@ -89,11 +89,11 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
     a_r, a_z, a_n, m = blocks(a, 4)
-    n = np.tanh(a_n)
-    dr, dz, dn = sigmoid_slope(a_r), sigmoid_slope(a_z), tanh_slope(a_n)
+    (r, dr), (z, dz) = sigmoid_and_slope(a_r), sigmoid_and_slope(a_z)
+    n, dn = np.tanh(a_n), tanh_slope(a_n)
     return Local(
-        z=sigmoid(a_z),
-        r=sigmoid(a_r),
+        z=z,
+        r=r,
         h_n=sigmoid(-a_z) * dn,
         h_z=(s_prev - n) * dz,
         n_r=m * dr,

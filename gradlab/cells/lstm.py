@@ -40,7 +40,7 @@ from gradlab.cells.affine import (
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
-from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
+from gradlab.nonlinearity import Array, sigmoid, sigmoid_and_slope, tanh_slope
 
 SOURCE = (
     "Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000; "
@@ -94,8 +94,10 @@ def drive(p: Affine, x: Array) -> Array:
 def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
     h, c = blocks(s, 2)
     a = p.W @ h + u
-    a_i, a_f, a_g, a_o = blocks(a, 4)
-    c = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)
+    H = h.shape[-2]
+    i, f = blocks(sigmoid(a[..., : 2 * H, :]), 2)  # one call for two gates: a call costs too
+    a_g, a_o = blocks(a[..., 2 * H :, :], 2)
+    c = f * c + i * np.tanh(a_g)
     h = sigmoid(a_o) * np.tanh(c)
     return np.concatenate((h, c), axis=-2), a
 
@@ -103,8 +105,8 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
     c_prev, c = blocks(s_prev, 2)[1], blocks(s, 2)[1]
     a_i, a_f, a_g, a_o = blocks(a, 4)
-    i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
-    di, df, dg, do = sigmoid_slope(a_i), sigmoid_slope(a_f), tanh_slope(a_g), sigmoid_slope(a_o)
+    (i, di), (f, df), (o, do) = (sigmoid_and_slope(a_k) for a_k in (a_i, a_f, a_o))
+    g, dg = np.tanh(a_g), tanh_slope(a_g)
     return Local(
         f=f,
         k=o * tanh_slope(c),

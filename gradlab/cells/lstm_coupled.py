@@ -32,7 +32,7 @@ from gradlab.cells.affine import (
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
-from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
+from gradlab.nonlinearity import Array, sigmoid, sigmoid_and_slope, tanh_slope
 
 SOURCE = "Greff et al. 2017, LSTM: a search space odyssey (CIFG)"
 EQUATIONS = (
@@ -91,8 +91,8 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
     c_prev, c = blocks(s_prev, 2)[1], blocks(s, 2)[1]
     a_f, a_g, a_o = blocks(a, 3)
-    f, g, o = sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
-    df, dg, do = sigmoid_slope(a_f), tanh_slope(a_g), sigmoid_slope(a_o)
+    (f, df), (o, do) = sigmoid_and_slope(a_f), sigmoid_and_slope(a_o)
+    g, dg = np.tanh(a_g), tanh_slope(a_g)
     return Local(
         f=f,
         k=o * tanh_slope(c),

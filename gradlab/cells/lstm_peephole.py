@@ -36,7 +36,7 @@ from gradlab.cells.affine import (
 )
 from gradlab.cells.affine import shapes as affine_shapes
 from gradlab.cells.interface import Reading, Shape, Share, Tensors
-from gradlab.nonlinearity import Array, sigmoid, sigmoid_slope, tanh_slope
+from gradlab.nonlinearity import Array, sigmoid, sigmoid_and_slope, tanh_slope
 
 SOURCE = "Gers, Schmidhuber 2000, Recurrent nets that time and count"
 EQUATIONS = (
@@ -113,8 +113,8 @@ def step(p: Params, s: Array, u: Array) -> tuple[Array, Array]:
 def linearize(p: Params, s_prev: Array, a: Array, s: Array) -> Local:
     c_prev, c = blocks(s_prev, 2)[1], blocks(s, 2)[1]
     a_i, a_f, a_g, a_o = blocks(a, 4)
-    i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
-    di, df, dg, do = sigmoid_slope(a_i), sigmoid_slope(a_f), tanh_slope(a_g), sigmoid_slope(a_o)
+    (i, di), (f, df), (o, do) = (sigmoid_and_slope(a_k) for a_k in (a_i, a_f, a_o))
+    g, dg = np.tanh(a_g), tanh_slope(a_g)
     c_i, c_f, h_o = g * di, c_prev * df, np.tanh(c) * do
     return Local(
         b=f + c_f * p.f + c_i * p.i,

@@ -14,6 +14,7 @@ import typer
 from gradlab import __version__
 from gradlab.cli.check import check
 from gradlab.cli.clean import clean
+from gradlab.cli.compare import compare
 from gradlab.cli.critical import critical
 from gradlab.cli.export import export
 from gradlab.cli.gradcheck import gradcheck
@@ -22,6 +23,7 @@ from gradlab.cli.inspect import inspect
 from gradlab.cli.kinds import kinds
 from gradlab.cli.ls import ls
 from gradlab.cli.new import new
+from gradlab.cli.report import report
 from gradlab.cli.run import run
 from gradlab.cli.schema import schema
 from gradlab.cli.settings import settings
@@ -57,6 +59,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "inspect": inspect,
     "show": show,
+    "report": report,
+    "compare": compare,
     "ls": ls,
     "clean": clean,
     "export": export,

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, Json, NoFigures, Results, force_option
+from gradlab.cli.options import RESULTS, Jobs, Json, NoFigures, Results, cores, force_option
 from gradlab.cli.progress import bar, teller
-from gradlab.cli.sweep import cores
 from gradlab.errors import GradlabError
 
 if TYPE_CHECKING:
@@ -34,12 +33,7 @@ def check(
             show_default=False,
         ),
     ],
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="Processes; 0: one per core."
-        ),
-    ] = 0,
+    jobs: Jobs = 0,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")
     ] = None,

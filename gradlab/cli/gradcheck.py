@@ -49,6 +49,8 @@ def gradcheck(
 
 
 def _print_table(results: list[Result], derivatives: dict[str, str]) -> None:
+    from rich.text import Text
+
     from gradlab.gradcheck import CHECKS
     from gradlab.report.tables import Table
     from gradlab.report.terminal import console, print_table
@@ -62,9 +64,9 @@ def _print_table(results: list[Result], derivatives: dict[str, str]) -> None:
     out = console()
     print_table(Table("Relative errors, the worst of each check", header, tuple(rows)), out)
     for name, check in CHECKS.items():
-        out.print(f"{name}: {check.what}")
+        out.print(Text(f"{name}: {check.what}"))
     for name, source in derivatives.items():
-        out.print(f"{name} of this cell: {source}")
+        out.print(Text(f"{name} of this cell: {source}"))
 
 
 def _print_json(cell: str, results: list[Result], derivatives: dict[str, str]) -> None:

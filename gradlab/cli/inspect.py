@@ -47,6 +47,8 @@ def _alone(found: Recognised) -> bool:
 
 
 def _print_tables(file: Path, found: Recognised) -> None:
+    from rich.text import Text
+
     from gradlab.analysis.blocks import blocks
     from gradlab.config.dump import in_one_line
     from gradlab.report import weights
@@ -58,9 +60,9 @@ def _print_tables(file: Path, found: Recognised) -> None:
         out.print()
         print_table(weights.of_blocks(layer, blocks(layer)), out)
         if layer.note:
-            out.print(f"note: {layer.note}", style="yellow")
+            out.print(Text(f"note: {layer.note}", style="yellow"))
     for reason in found.others.values():
-        out.print(f"not one that gradlab can run: {reason}", style="yellow")
+        out.print(Text(f"not one that gradlab can run: {reason}", style="yellow"))
     out.print()
     for index, layer in enumerate(found.layers):
         lines = [in_one_line(k, v) for k, v in _config(file, layer, _alone(found)).items()]

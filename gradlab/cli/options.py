@@ -23,11 +23,21 @@ NoFigures = Annotated[
     bool,
     typer.Option("--no-figures/--figures", envvar="GRADLAB_NO_FIGURES", help="Draw no figures."),
 ]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="0: one per core.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder and errors only.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Tell where values came from, and the time went.")
 ]
+
+
+def cores() -> int:
+    """How many this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def force_option(what: str) -> Any:

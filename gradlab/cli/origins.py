@@ -41,10 +41,11 @@ def tell_config(source: Source, config: Config, swept: Set[str] = frozenset()) -
     from gradlab.config.axes import word
     from gradlab.config.kinds import KINDS
     from gradlab.config.shorthand import expand
+    from gradlab.dotted import leaves
 
     given = {key: expand(key, value) for key, value in source.data.items()}
-    usual = _flat(settings(config.model_construct(cell=config.cell)))
-    for key, value in _flat(settings(config)):
+    usual = [*leaves(settings(config.model_construct(cell=config.cell)))]
+    for key, value in leaves(settings(config)):
         top = str(key[0])
         if top in swept:
             continue
@@ -64,14 +65,6 @@ def tell_sweep(context: typer.Context, sweep: Sweep) -> None:
     swept = {key.partition(".")[0] for key in sweep.keys}
     common = {key: value for key, value in sweep.source.data.items() if key not in swept}
     tell_config(replace(sweep.source, data=common), sweep.config(0), swept)
-
-
-def _flat(data: Mapping[str, Any], above: Key = ()) -> list[tuple[Key, Any]]:
-    found: list[tuple[Key, Any]] = []
-    for key, value in data.items():
-        inner = isinstance(value, dict) and value
-        found += _flat(value, (*above, key)) if inner else [((*above, key), value)]
-    return found
 
 
 def _is_given(given: Any, key: Key) -> bool:

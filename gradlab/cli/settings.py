@@ -166,7 +166,7 @@ def _checked(path: Path, raw: bytes) -> Found | None:
 
 def _wrong(found: Found, key: str, value: Any) -> Problem | None:
     """What is wrong with one setting, None where it is right."""
-    import difflib
+    from gradlab.config.problems import guess
 
     place, order = found.place(key), (found.lines.get(key, 1), 0)
     setting = SETTINGS.get(key)
@@ -175,9 +175,8 @@ def _wrong(found: Found, key: str, value: Any) -> Problem | None:
             return None
         given = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:36]} ..."
         return Problem(f"{key} must be {setting.wanted}, not {given}", (), place, order)
-    near = difflib.get_close_matches(key, SETTINGS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(SETTINGS)}"
-    what = f"unknown setting {key!r} ({hint}); what an experiment is stands in its config"
+    hint = guess(key, SETTINGS) or f" (known: {', '.join(SETTINGS)})"
+    what = f"unknown setting {key!r}{hint}; what an experiment is stands in its config"
     return Problem(what, (), place, order)
 
 

@@ -38,14 +38,18 @@ def show(
     elif point is None:
         _show_sweep(SweepResult(folder), json)
     else:
-        _show_record(SweepResult(folder).record(_values(point)), json)
+        _show_record(SweepResult(folder).record(point_values(point)), json)
 
 
-def _values(point: str) -> dict[str, Any]:
+def point_values(point: str) -> dict[str, Any]:
     """The swept values in weight_scale=1.5,cell=lstm. Raises GradlabError."""
     from gradlab.config.overrides import split
+    from gradlab.errors import GradlabError
 
-    parts = [split(part) for part in re.split(r",(?=[\w.]+=)", point)]
+    given = re.split(r",(?=[\w.]+=)", point)
+    if not all("=" in part for part in given):
+        raise GradlabError(f"a point of a sweep is KEY=VALUE,...; {point!r} is none")
+    parts = [split(part) for part in given]
     return {".".join(map(str, key)): value for key, value in parts}
 
 

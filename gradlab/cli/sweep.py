@@ -12,12 +12,14 @@ from gradlab.cli.guard import when_interrupted
 from gradlab.cli.options import (
     RESULTS,
     Config,
+    Jobs,
     Json,
     NoFigures,
     Out,
     Quiet,
     Results,
     Verbose,
+    cores,
     force_option,
 )
 from gradlab.cli.origins import tell_sweep
@@ -25,7 +27,8 @@ from gradlab.cli.progress import sweep_display, teller
 
 if TYPE_CHECKING:
     from gradlab.config import Sweep
-    from gradlab.sweeps.job import Order, Planned, Progress
+    from gradlab.sweeps.job import Order, Progress
+    from gradlab.sweeps.planned import Planned
     from gradlab.sweeps.store import SweepFolder
 
 RESUME = "the same command again goes on from there"
@@ -41,9 +44,7 @@ def sweep(
             help="weight_scale=0.1:3.0:30 (30 points from 0.1 to 3), cell=rnn,lstm, or one value.",
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, envvar="GRADLAB_JOBS", help="0: one per core.")
-    ] = 0,
+    jobs: Jobs = 0,
     executor: Annotated[
         str,
         typer.Option(
@@ -65,6 +66,9 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="The first point that fails ends the sweep.")
+    ] = False,
     out: Out = None,
     results: Results = RESULTS,
     dry_run: Annotated[
@@ -84,7 +88,8 @@ def sweep(
     from gradlab.config import load_sweep
     from gradlab.errors import GradlabError
     from gradlab.sweeps.execute import executors
-    from gradlab.sweeps.job import Order, plan
+    from gradlab.sweeps.job import Order
+    from gradlab.sweeps.planned import plan
     from gradlab.sweeps.store import SweepFolder
 
     say = teller(quiet)
@@ -105,7 +110,7 @@ def sweep(
         return
     planned = plan(wanted)
     pool = executors(executor, workers, killable=timeout is not None)
-    order = Order(folder, pool, part, force, not no_figures, timeout, sys.argv)
+    order = Order(folder, pool, part, force, not no_figures, timeout, fail_fast, sys.argv)
     last = _perform(planned, order, quiet)
     if quiet and not json:
         typer.echo(str(folder.path))
@@ -129,13 +134,6 @@ def _perform(planned: Planned, order: Order, quiet: bool) -> Progress | None:
         for last in steps:
             display(last)
     return last
-
-
-def cores() -> int:
-    """How many this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

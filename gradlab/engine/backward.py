@@ -44,6 +44,8 @@ class Block(NamedTuple):
 
     def local_at(self, k: NDArray[np.int64] | slice) -> Any:
         """Local derivatives of some of the steps."""
+        if isinstance(k, slice) and k == slice(0, len(self.cotangents.exponent)):
+            return self.local
         return type(self.local)(*(field[k] for field in self.local))
 
 

@@ -89,31 +89,34 @@ class ParameterGradients:
 
     def _add(self, total: dict[str, Scaled], shares: tuple[Share, ...], frame: Exponents) -> None:
         top = frame.max(axis=0)
-        for share in shares:
-            if share.tensor not in total:
-                continue  # a bias that this network does not have
-            left = shift(share.left, frame - top)  # steps far below the top vanish, as they must
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                term = _term(left, share.right, top)
+        own = [share for share in shares if share.tensor in total]  # a network may have no bias
+        lefts: dict[int, Array] = {}  # weights and biases have the same cotangents: copied once
+        sums: dict[int, Array] = {}
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for share in own:
+                key = id(share.left)
+                if key not in lefts:  # steps far below the top vanish, as they must
+                    lefts[key] = _columns(shift(share.left, frame - top))
+                if share.right is not None:
+                    term = _product(lefts[key], _columns(share.right), top)
+                else:
+                    if key not in sums:
+                        sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
+                    term = Scaled(sums[key], top)
                 total[share.tensor] = _with(total[share.tensor], term, share.row)
 
 
 def _with(total: Scaled, term: Scaled, row: int) -> Scaled:
-    """The sum with a term that starts at a row."""
+    """The sum with a term that starts at a row; total may be overwritten."""
+    rows = slice(row, row + term.mantissa.shape[1])
+    if np.array_equal(total.exponent, term.exponent):
+        total.mantissa[:, rows] += term.mantissa
+        return total
     if term.mantissa.shape == total.mantissa.shape:
         return add(total, term)
     whole = np.zeros_like(total.mantissa)
-    whole[:, row : row + term.mantissa.shape[1]] = term.mantissa
+    whole[:, rows] = term.mantissa
     return add(total, Scaled(whole, term.exponent))
-
-
-def _summed(left: Array, right: Array | None) -> Array:
-    """Sum over steps and sequences of left right^T: (R, m, n) from (n, R, rows, B); (R, m) for a
-    bias.
-    """
-    if right is None:
-        return np.stack([np.ascontiguousarray(own).sum(axis=-1) for own in _columns(left)])
-    return _columns(left) @ _columns(right).swapaxes(-1, -2)
 
 
 def _columns(a: Array) -> Array:
@@ -123,18 +126,18 @@ def _columns(a: Array) -> Array:
     return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, n * B)
 
 
-def _term(left: Array, right: Array | None, frame: Exponents) -> Scaled:
-    """The sum with the exponents frame (R,).
+def _product(left: Array, right: Array, frame: Exponents) -> Scaled:
+    """Sum over steps and sequences of left right^T, columns (R, rows, n B), with the exponents
+    frame (R,).
 
     Where states are so large or small that a product leaves the float range, their size is taken
     out first; that is rare, so it is looked at afterwards.
     """
-    total, exponent = _summed(left, right), frame.copy()
-    if right is not None:
-        for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
-            a, e = renormalize(left[None, :, r], frame[r : r + 1])
-            b, exponent[r : r + 1] = renormalize(right[None, :, r], e)
-            total[r] = _summed(a[0][:, None], b[0][:, None])[0]
+    total, exponent = left @ right.swapaxes(-1, -2), frame.copy()
+    for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
+        a, e = renormalize(left[r : r + 1], frame[r : r + 1])
+        b, exponent[r : r + 1] = renormalize(right[r : r + 1], e)
+        total[r] = (a @ b.swapaxes(-1, -2))[0]
     return Scaled(total, exponent)
 
 

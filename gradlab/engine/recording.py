@@ -219,7 +219,8 @@ def _totals(trajectory: Trajectory, block: Block, k: NDArray[np.int64] | slice) 
 def _mean(a: Array) -> Array:
     """Mean over units and sequences, each row contiguous: the same bits for any ensemble."""
     flat = np.ascontiguousarray(a).reshape(*a.shape[:-2], -1)
-    return flat.mean(axis=-1, dtype=float)
+    total: Array = np.add.reduce(flat, axis=-1, dtype=float)
+    return total / flat.shape[-1]
 
 
 def _put(target: Scaled, at: slice, value: Scaled) -> None:

@@ -29,17 +29,31 @@ def step_singular_values(cell: Cell, p: Any, local: Any, sequences: int) -> Arra
 
 
 def weight_singular_values(gates: int, weight_hh: Array) -> Array:
-    """Singular values (R, gates, H) of each recurrent block."""
-    R, _, H = weight_hh.shape
-    return np.linalg.svd(weight_hh.reshape(R, gates, H, H), compute_uv=False)
+    """Singular values (R, gates, H) of each recurrent block of weight_hh (R, G, H)."""
+    blocks, of = _distinct(gates, weight_hh)
+    return np.asarray(np.linalg.svd(blocks, compute_uv=False)[of])
+
+
+def weight_spectral_radius(gates: int, weight_hh: Array) -> Array:
+    """Spectral radius (R, gates) of each recurrent block of weight_hh (R, G, H)."""
+    blocks, of = _distinct(gates, weight_hh)
+    return np.asarray(np.abs(np.linalg.eigvals(blocks)).max(axis=-1)[of])
 
 
 def weight_spectrum(gates: int, weight_hh: Array) -> tuple[Array, Array]:
     """Singular values (R, gates, H) and spectral radius (R, gates) of each recurrent block."""
+    return weight_singular_values(gates, weight_hh), weight_spectral_radius(gates, weight_hh)
+
+
+def _distinct(gates: int, weight_hh: Array) -> tuple[Array, list[int]]:
+    """The blocks (m, gates, H, H) of members that differ, and which of them each member has: those
+    of a file are the same for all seeds.
+    """
     R, _, H = weight_hh.shape
-    blocks = weight_hh.reshape(R, gates, H, H)
-    radius: Array = np.abs(np.linalg.eigvals(blocks)).max(axis=-1)
-    return weight_singular_values(gates, weight_hh), radius
+    found: dict[bytes, int] = {}
+    of = [found.setdefault(W.tobytes(), len(found)) for W in weight_hh]
+    first = [of.index(k) for k in range(len(found))]
+    return weight_hh.reshape(R, gates, H, H)[first], of
 
 
 def effective_rank(log_sigma: Array) -> Array:

@@ -49,8 +49,8 @@ class Finding:
 
 def judge(expected: Sequence[Expectation], spec: Spec, record: Record) -> tuple[Finding, ...]:
     """Each expectation against the record of this experiment."""
-    whole = dict(scalars(record.summary))
-    alone = [dict(scalars(of_member(spec, record, k))) for k in range(len(spec.seeds))]
+    whole = scalars(record.summary)
+    alone = [scalars(of_member(spec, record, k)) for k in range(len(spec.seeds))]
     return tuple(_finding(one, record, whole, alone) for one in expected)
 
 

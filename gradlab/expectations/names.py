@@ -14,6 +14,7 @@ import numpy as np
 from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
+from gradlab.dotted import dotted
 from gradlab.predicted import told
 from gradlab.spec import Spec
 
@@ -48,13 +49,9 @@ class Names:
     columns: tuple[str, ...]
 
 
-def scalars(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def scalars(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The single values of a summary by their dotted paths; lists are none."""
-    for name, value in summary.items():
-        if isinstance(value, Mapping):
-            yield from scalars(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
-            yield f"{prefix}{name}", value
+    return {name: value for name, value in dotted(summary).items() if not isinstance(value, list)}
 
 
 def names(spec: Spec) -> Names:
@@ -96,7 +93,7 @@ def _weights(spec: Spec) -> dict[str, Kind]:
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
     ends = [tensor.removeprefix("weight_hh") for layer in spec.weights for tensor in layer]
     blocks = [f"{p}{gate}{end}" for end in ends for p in phases for gate in spec.base.GATES]
-    whats = ["sigma_max", "spectral_radius"] if spec.topology.tied else ["sigma_max"]
+    whats = ["sigma_max", "spectral_radius"] if spec.radius else ["sigma_max"]
     found: dict[str, Kind] = dict.fromkeys(whats, NUMBER)
     return found | {f"{what}_by_gate.{block}": NUMBER for what in whats for block in blocks}
 
@@ -138,8 +135,7 @@ def _theory(spec: Spec) -> dict[str, Kind]:
     cheap = replace(spec, theory="auto") if spec.theory == "full" else spec
     found = told(cheap, textbook if slope and spec.base.GATES else None)
     return {
-        name: TEXT if isinstance(value, str) else NUMBER
-        for name, value in dict(scalars(found)).items()
+        name: TEXT if isinstance(value, str) else NUMBER for name, value in scalars(found).items()
     }
 
 

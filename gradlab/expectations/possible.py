@@ -25,7 +25,7 @@ ABSENT = {  # what a run must have for a part of the summary to be there
     "backward_layers_rates": "not several layers in both directions",
     "directions": "one direction",
     "sigma_max": "no recurrent matrix",
-    "spectral_radius": "no recurrent matrix that is the same at every step",
+    "spectral_radius": "no recurrent matrix that is the same at every step, or no spectrum",
 }
 FROM_ONE = ("sigma_m", "saturation", "log10_weight_grad_norm")  # of a step t, which is 1 at least
 

@@ -29,7 +29,8 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
     parts += [escape(finding) for finding in words.findings(record)]
     parts += [escape(sentence) for sentence in trained.sentences(record)]
     parts += [f"> Note: {escape(caveat)}" for caveat in record.summary["caveats"]]
-    parts += [f"![{escape(alt)}]({path.name})" for path, alt in figures if path.suffix != ".pdf"]
+    form = shown([path for path, _ in figures])
+    parts += [f"![{escape(alt)}]({path.name})" for path, alt in figures if path.suffix == form]
     parts += [render(numbers(record)), render(norms_by_lag(record))]
     parts += [render(table) for table in details(record)]
     parts.append(
@@ -37,6 +38,12 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
         "config.yaml runs again."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def shown(paths: Sequence[Path]) -> str:
+    """The format of the page's images, one picture a figure; a pdf is none."""
+    there = {path.suffix for path in paths}
+    return ".png" if ".png" in there else ".svg"
 
 
 def render(table: Table) -> str:

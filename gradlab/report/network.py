@@ -90,6 +90,11 @@ def loss_steps(record: Record) -> list[int]:
     return sorted(int(t) for t in at)
 
 
+def from_file(record: Record) -> bool:
+    """Whether the weights are those of a file: then every seed has the same."""
+    return record.config["init"].get("file") is not None
+
+
 def sums(record: Record) -> bool:
     """Whether the gradient is a sum over several loss terms: its norm is of no single distance."""
     return len(loss_steps(record)) > 1

@@ -11,9 +11,11 @@ ASCII = "_.-:=+*#"
 GAP = " "
 
 
-def sparkline(curve: Array, width: int, unicode: bool = True) -> str:
+def sparkline(
+    curve: Array, width: int, unicode: bool = True, limits: tuple[float, float] | None = None
+) -> str:
     """The curve's values as at most `width` characters of eight heights; gaps where it is not
-    finite.
+    finite. limits: the values of the lowest and the highest character, by default the curve's own.
     """
     marks = BLOCKS if unicode else ASCII
     # no place is chosen twice: they lie at least 1 apart
@@ -21,7 +23,7 @@ def sparkline(curve: Array, width: int, unicode: bool = True) -> str:
     finite = np.isfinite(chosen)
     if not finite.any():
         return GAP * len(chosen)
-    low, high = chosen[finite].min(), chosen[finite].max()
+    low, high = limits or (chosen[finite].min(), chosen[finite].max())
     span = high - low
     heights = (chosen - low) / span * (len(marks) - 1) if span > 0 else np.full(len(chosen), 3.0)
     return "".join(marks[round(h)] if ok else GAP for h, ok in zip(heights, finite, strict=True))

@@ -10,9 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from gradlab.report import style, sweep_figures
-from gradlab.report.markdown import escape, render
+from gradlab.report.markdown import escape, render, shown
 from gradlab.report.sweep_figures.edge_words import edge_lines, next_to_edge
-from gradlab.report.sweep_figures.edges import NOTHING
 from gradlab.report.sweep_figures.grid import (
     AxisValues,
     Curves,
@@ -23,10 +22,11 @@ from gradlab.report.sweep_figures.grid import (
 )
 from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 from gradlab.report.tables import Table
-from gradlab.report.words import plain, signed
+from gradlab.report.words import plain, rate_text
 
 MOST_ROWS, ENDS = 40, 5  # of the table; of these, at its start and at its end
 REASONS = 10  # of failures that are told
+NO_FIGURES = "There are no figures: nothing is known of any point's gradient."
 VERDICTS = ("vanishing", "preserved", "exploding", "undecided", "failed")
 
 
@@ -65,14 +65,25 @@ def write(
     """
     pairs = _pairs(axes)
     paths = sweep_figures.save(pairs, rows, curves, folder, formats if draw else (), dpi)
-    made = grid(pairs, rows)
-    first, *more = headline(pairs, rows)
-    parts = [f"# {escape(folder.resolve().name)}", f"**{escape(first)}**"]
+    missing = bool(draw and formats and not paths)
+    return text(folder.resolve().name, pairs, rows, paths, missing)
+
+
+def text(
+    name: str,
+    axes: Sequence[AxisValues],
+    rows: Sequence[Row],
+    paths: Sequence[Path],
+    no_figures: bool = False,
+) -> str:
+    """The text of report.md. paths: of the figures; no_figures: none could be drawn, to be said."""
+    made = grid(axes, rows)
+    first, *more = headline(axes, rows)
+    parts = [f"# {escape(name)}", f"**{escape(first)}**"]
     parts += ["\n".join(f"- {escape(line)}" for line in more)] if more else []
-    parts += [_image(path) for path in paths if path.suffix == _shown(paths)]
-    if draw and formats and not paths:
-        parts.append("There are no figures: nothing is known of any point's gradient.")
-    parts += [_points(made, rows)] if rows else []
+    parts += [_image(path) for path in paths if path.suffix == shown(paths)]
+    parts += [NO_FIGURES] if no_figures else []
+    parts += [render(points(made, rows))] if rows else []
     parts += _failures(rows)
     parts.append(
         "All points are in table.csv, their curves in tasks; the sweep runs again from sweep.yaml."
@@ -87,6 +98,8 @@ def headline(axes: Sequence[AxisValues] | HasAxes, rows: Sequence[Row]) -> list[
     total = f"{len(rows)} point{'s' * (len(rows) != 1)}"
     lines = [": ".join([total, *([", ".join(f"{counts[k]} {k}" for k in known)] if known else [])])]
     made = grid(_pairs(axes), rows)
+    missing = made.index.size - len(rows)
+    lines += [f"{missing} of {made.index.size} points are not computed yet"] if missing else []
     lines += _range(made)
     lines += edge_lines(made)
     lines += _against_theory(made)
@@ -115,7 +128,7 @@ def _range(made: Grid) -> list[str]:
         where = ", ".join(
             axis.at(int(k)) for axis, k in zip(made.axes, end, strict=True) if len(axis) > 1
         )
-        texts.append(_rate(float(made.mean[end])) + (f" ({where})" if where else ""))
+        texts.append(rate_text(float(made.mean[end])) + (f" ({where})" if where else ""))
     if texts[0] == texts[1]:
         return [f"growth rate {texts[0]} nats per step"]
     return [f"growth rates from {texts[0]} to {texts[1]} nats per step"]
@@ -136,17 +149,11 @@ def _against_theory(made: Grid) -> list[str]:
     return [f"the growth rate is {middle} nats per step from theory's (median), at most {most}"]
 
 
-def _shown(paths: Sequence[Path]) -> str:
-    """The format of the page's images; a pdf is none."""
-    there = {path.suffix for path in paths}
-    return ".png" if ".png" in there else ".svg"
-
-
 def _image(path: Path) -> str:
     return f"![{escape(sweep_figures.SWEEP_FIGURES[path.stem].alt)}]({path.name})"
 
 
-def _points(made: Grid, rows: Sequence[Row]) -> str:
+def points(made: Grid, rows: Sequence[Row]) -> Table:
     """The table: all points, or the first, the last and those next to the edge."""
     kept = _kept(made, rows)
     title = "Points"
@@ -157,7 +164,7 @@ def _points(made: Grid, rows: Sequence[Row]) -> str:
     theory = ("theory",) if np.isfinite(made.theory).any() else ()
     rate = ("nats/step", "95 % interval", *theory)
     header = (*keys, "verdict", *rate, "halves or doubles in", "horizon")
-    return render(Table(title, header, tuple(_cells(row, made, bool(theory)) for row in kept)))
+    return Table(title, header, tuple(_cells(row, made, bool(theory)) for row in kept))
 
 
 def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:
@@ -175,7 +182,7 @@ def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:
 def _cells(row: Row, made: Grid, theory: bool) -> tuple[str, ...]:
     summary = row.summary or {"verdict": "failed"}
     rate = summary.get("growth_rate") or {}
-    mean, low, high = (_rate(rate.get(name)) for name in ("mean", "low", "high"))
+    mean, low, high = (rate_text(rate.get(name)) for name in ("mean", "low", "high"))
     steps = summary.get("half_life") or summary.get("doubling_time")
     verdict = summary["verdict"]
     if summary.get("outcome") == "overflow":
@@ -187,29 +194,29 @@ def _cells(row: Row, made: Grid, theory: bool) -> tuple[str, ...]:
         verdict,
         mean,
         f"{low} to {high}" if rate else "-",
-        *([_rate(theory_growth_rate(summary))] if theory else []),
+        *([rate_text(theory_growth_rate(summary))] if theory else []),
         plain(steps),
         plain(lookup(summary, ("horizon",))),
     )
 
 
-def _rate(nats: float | None) -> str:
-    """With its sign; 0 where nothing but rounding is left."""
-    return "0" if nats is not None and abs(nats) <= NOTHING else signed(nats)
-
-
 def _failures(rows: Sequence[Row]) -> list[str]:
-    """Why points failed: each reason with how many points, and which came first."""
+    first, *reasons = failures(rows) or [""]
+    return ["\n".join([f"**{first}**", "", *(f"- {escape(one)}" for one in reasons)])] * bool(first)
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """How many points failed, and why: each reason with how many points, and which came first."""
     failed = [row for row in rows if row.summary is None]
     reasons = Counter(row.failed or "no reason was given" for row in failed)
     if not reasons:
         return []
-    lines = [f"**{len(failed)} of {len(rows)} points failed**", ""]
+    lines = [f"{len(failed)} of {len(rows)} points failed"]
     for reason, count in reasons.most_common(REASONS):
         first = next(row for row in failed if (row.failed or "no reason was given") == reason)
         where = ", ".join(f"{key}={value}" for key, value in first.values.items())
         points = f"{count} points, the first of them {where}" if count > 1 else where
-        lines.append(f"- {escape(points)}: {escape(reason)}")
+        lines.append(f"{points}: {reason}")
     if len(reasons) > REASONS:
-        lines.append(f"- and {len(reasons) - REASONS} more reasons, in table.csv")
-    return ["\n".join(lines)]
+        lines.append(f"and {len(reasons) - REASONS} more reasons, in table.csv")
+    return lines

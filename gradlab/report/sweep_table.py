@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,18 @@ def lookup(summary: dict[str, Any], path: Sequence[str]) -> Any:
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def counts(rows: Sequence[Row]) -> dict[str, Any]:
+    """How many points there are, failed, and have which verdict."""
+    verdicts = Counter(row.summary["verdict"] if row.summary else "failed" for row in rows)
+    failed = sum(bool(row.failed) for row in rows)
+    return {
+        "points": len(rows),
+        "failed": failed,
+        "verdicts": dict(sorted(verdicts.items())),
+        "outcome": "failed" if failed else "ok",
+    }
 
 
 def _cell(value: Any) -> str:

@@ -76,7 +76,7 @@ def details(record: Record) -> list[Table]:
 
 def gates(record: Record) -> Table:
     """Of trained weights: what the gates of a cell do; no rows for one nonlinearity, or others."""
-    found = record.summary["gates"] if record.config["init"].get("file") else {}
+    found = record.summary["gates"] if network.from_file(record) else {}
     rows = [
         (name, plain(one["mean"]), plain(one["slope"]), _share(one["saturation"]))
         for name, one in found.items()

@@ -33,7 +33,7 @@ def curve(record: Record) -> Curve | None:
 
 def sentences(record: Record) -> list[str]:
     """What training did; of trained weights alone where they were not compared."""
-    if record.config["init"].get("file") is None:
+    if not network.from_file(record):
         return []
     alone = not network.sums(record)  # what is left of a sum says nothing
     lines = [_horizon(record)] if alone else []

@@ -11,6 +11,7 @@ import numpy as np
 from gradlab.record import Record
 from gradlab.report import lags, network
 
+NOTHING = 1e-12  # nats per step: rounding, and no growth
 MOST = 0.8  # of the steps: more are no stretch at the end
 
 
@@ -209,6 +210,11 @@ def travelled(record: Record) -> int:
     """How many steps the gradient travels: from the last step where it enters."""
     at = record.config["loss"]["at"]
     return int(record.config["seq_len"] if isinstance(at, str) else max(at))
+
+
+def rate_text(nats: float | None) -> str:
+    """A growth rate with its sign; 0 where nothing but rounding is left."""
+    return "0" if nats is not None and abs(nats) <= NOTHING else signed(nats)
 
 
 def power(log10: float | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gradlab.config import Sweep
-from gradlab.memory import MEMORY
-from gradlab.sweeps.points import operations, points, tasks
+from gradlab.footprint import footprint
+from gradlab.sweeps.points import Task, operations, points, tasks
 
 # measured on one core of an x86-64 machine, to a factor of two
 RATE = 3e9  # operations a second and worker
@@ -34,5 +34,11 @@ def forecast(sweep: Sweep, jobs: int) -> dict[str, Any]:
         "points": sweep.size,
         "tasks": len(sample) if stride == 1 else round(len(sample) * sweep.size / seen),
         "seconds": round((work / RATE + steps + seen * POINT) * sweep.size / seen / jobs, 1),
-        "memory_mib_per_worker": round((PROGRAM + 2 * MEMORY) / 2**20),
+        "memory_mib_per_worker": round((PROGRAM + max(map(_memory, sample))) / 2**20),
     }
+
+
+def _memory(task: Task) -> float:
+    """Bytes that a task's points take together, about."""
+    members = sum(len(point.spec.seeds) for point in task.points)
+    return footprint(task.points[0].spec, members).bytes

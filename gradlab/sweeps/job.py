@@ -1,30 +1,22 @@
-"""One sweep from its axes to a table: plan, run what is missing, collect."""
+"""One sweep from its plan to its table: run what is missing, collect."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
-
-import numpy as np
 
 from gradlab import __version__
-from gradlab.config import Sweep, dump_sweep
+from gradlab.config import dump_sweep
 from gradlab.errors import GradlabError
-from gradlab.files import reason, write_whole
+from gradlab.files import reason
 from gradlab.footprint import check_room
-from gradlab.nonlinearity import Array
-from gradlab.provenance import provenance, same_minor
-from gradlab.record import SCHEMA
-from gradlab.report import sweep_page
-from gradlab.report.sweep_table import Row, table_text
+from gradlab.provenance import same_minor
+from gradlab.sweeps.collect import collect
 from gradlab.sweeps.coordinate import Coordinator
 from gradlab.sweeps.execute import Executors, processes
-from gradlab.sweeps.points import Task, points, tasks
+from gradlab.sweeps.planned import Planned
+from gradlab.sweeps.points import Task
 from gradlab.sweeps.store import (
     SweepFolder,
     begin,
@@ -40,20 +32,6 @@ Shard = tuple[int, int]  # I of N, from 1
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A sweep's tasks, and what identifies it."""
-
-    sweep: Sweep
-    tasks: tuple[Task, ...]
-    description: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        """Number of points."""
-        return sum(len(task.points) for task in self.tasks)
-
-
-@dataclass(frozen=True)
 class Order:
     """What the user asked for beside the sweep itself."""
 
@@ -63,6 +41,7 @@ class Order:
     force: bool = False
     draw: bool = True
     timeout: float | None = None  # seconds of a task
+    fail_fast: bool = False  # the first point that fails ends the sweep
     command: Sequence[str] = ()
 
 
@@ -74,41 +53,6 @@ class Progress:
     before: int = 0
     done: int = 0
     failed: int = 0
-
-
-def plan(sweep: Sweep) -> Planned:
-    """Settle every point. Raises GradlabError with all points that are invalid."""
-    wrong = sweep.check()
-    if wrong is not None:
-        raise wrong
-    every = tuple(tasks(points(sweep)))
-    identity = hashlib.sha256(" ".join(task.id for task in every).encode()).hexdigest()
-    base = _flat(every[0].points[0].spec.config)
-    axes = {", ".join(axis.keys): [list(v) for v in axis.values] for axis in sweep.axes}
-    description = {
-        "schema": SCHEMA,
-        "gradlab": __version__,
-        "identity": identity,
-        "points": sweep.size,
-        "axes": axes,
-        "base": {
-            key: value
-            for key, value in base.items()
-            if not any(f"{key}.".startswith(f"{swept}.") for swept in sweep.keys)
-        },
-    }
-    return Planned(sweep, every, description)
-
-
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings by dotted keys."""
-    out: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{key}.")
-        else:
-            out[prefix + key] = value
-    return out
 
 
 def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, None, None]:
@@ -144,8 +88,19 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
             progress.done += len(event.task.points)
             progress.failed += event.failed
             yield progress
+            if event.failed and order.fail_fast:
+                raise GradlabError(_first_failure(folder, event.task), exit_code=1)
         if {t.id for t in planned.tasks} <= folder.done():
-            collect(planned, order, started)
+            collect(planned, folder, started, order.draw, order.command)
+
+
+def _first_failure(folder: SweepFolder, task: Task) -> str:
+    """What ended a sweep that the first failure is to end."""
+    reasons = [point.failed for point in TaskFile(folder.task(task.id)).points if point.failed]
+    return (
+        f"a point failed, and --fail-fast ends the sweep: {reasons[0]}; what is done is kept: "
+        "the same command without it goes on"
+    )
 
 
 def _check_memory(planned: Planned, at_a_time: int) -> None:
@@ -197,57 +152,3 @@ def _sound(folder: SweepFolder, mine: Sequence[Task], say: Say) -> dict[str, int
         else:
             sound[task.id] = sum(point.failed is not None for point in file.points)
     return sound
-
-
-def collect(planned: Planned, order: Order, started: datetime) -> None:
-    """Make table.csv, summary.json, figures and the report from the tasks' files."""
-    rows: list[Row] = []
-    values = {p.index: p.values for task in planned.tasks for p in task.points}
-    for task in planned.tasks:
-        file = TaskFile(order.folder.task(task.id))
-        rows += [Row(p.index, values[p.index], p.summary, p.failed) for p in file.points]
-    rows.sort(key=lambda row: row.index)
-    folder = order.folder
-    write_whole(folder.table, table_text(planned.sweep.keys, rows))
-    origin = provenance(order.command, started, planned.sweep.source.path, folder.path)
-    write_whole(folder.provenance, json.dumps(origin, indent=2) + "\n")
-    figures = planned.sweep.config(0).figures
-    formats = figures.formats if order.draw else ()
-    axes = [(axis.keys, axis.values) for axis in planned.sweep.axes]
-    page = sweep_page.write(folder.path, axes, rows, Curves(folder, planned), formats, figures.dpi)
-    write_whole(folder.report, page)
-    head = {"schema": SCHEMA, "gradlab": __version__, "identity": planned.description["identity"]}
-    lines = {"headline": sweep_page.headline(axes, rows)}
-    write_whole(folder.summary, json.dumps(head | _summary(rows) | lines, indent=2) + "\n")
-
-
-class Curves:
-    """The per-step curves of a sweep's points, read when a figure asks for one.
-
-    The last file is kept: a figure asks for the points of a task one after the other.
-    """
-
-    def __init__(self, folder: SweepFolder, planned: Planned) -> None:
-        self.file_of = {
-            p.index: folder.task(task.id) for task in planned.tasks for p in task.points
-        }
-        self.read = lru_cache(maxsize=1)(TaskFile)
-
-    def __call__(self, index: int) -> tuple[Array, Array]:
-        """t (N,) and the median over seeds of log10 ||dL/dh_t|| (N,) of one point."""
-        record = self.read(self.file_of[index]).record(index)
-        return record["t"], np.median(record["log10_grad_norm_h"], axis=0)
-
-
-def _summary(rows: Sequence[Row]) -> dict[str, Any]:
-    verdicts: dict[str, int] = {}
-    for row in rows:
-        verdict = row.summary["verdict"] if row.summary else "failed"
-        verdicts[verdict] = verdicts.get(verdict, 0) + 1
-    failed = [row for row in rows if row.failed]
-    return {
-        "points": len(rows),
-        "failed": len(failed),
-        "verdicts": dict(sorted(verdicts.items())),
-        "outcome": "failed" if failed else "ok",
-    }

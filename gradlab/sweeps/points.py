@@ -20,7 +20,7 @@ from gradlab.plan import settle
 from gradlab.spec import Spec
 
 MOST_POINTS = 256  # of a task
-WORK = 4e9  # operations of a task: about a second on one core
+WORK = 16e9  # operations of a task: a second or less on one core
 MOST_NUMBERS = 8e6  # recorded by a task: 64 MB
 
 

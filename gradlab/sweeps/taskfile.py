@@ -66,11 +66,14 @@ class TaskFile:
         return self.points[self._places[index]]
 
     def record(self, index: int) -> Record:
-        """The record of the point with this place in the sweep; GradlabError when it failed."""
+        """The record of the point with this place in the sweep; GradlabError when it failed, with
+        the traceback where there was one, each line indented.
+        """
         point = self.point(index)
-        if point.failed:
-            raise GradlabError(f"this point failed: {point.failed}")
         entry = self.metadata["points"][self._places[index]]
+        if point.failed:
+            frames = (entry.get("traceback") or "").splitlines()
+            raise GradlabError("\n  ".join([f"this point failed: {point.failed}", *frames]))
         return Record(
             config=entry["config"],
             summary=entry["summary"],

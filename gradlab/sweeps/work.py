@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +31,19 @@ class Finished:
     failed: int
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a point failed: in one line, and the traceback where there was one."""
+
+    reason: str
+    traceback: str | None = None
+
+
 def work(task: Task) -> Finished:
     """Compute a task. Where the points cannot be computed together, each is tried alone."""
     specs = [point.spec for point in task.points]
     try:
-        records: list[Record | str] = list(run_many(specs))
+        records: list[Record | Failure] = list(run_many(specs))
     except Exception:
         records = [_alone(point) for point in task.points]
     return pack(task, records)
@@ -42,18 +51,19 @@ def work(task: Task) -> Finished:
 
 def failure(task: Task, reason: str) -> Finished:
     """The result of a task that could not be computed: every point failed for this reason."""
-    return pack(task, [reason] * len(task.points))
+    return pack(task, [Failure(reason)] * len(task.points))
 
 
-def _alone(point: Point) -> Record | str:
+def _alone(point: Point) -> Record | Failure:
     try:
         return run_many([point.spec])[0]
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        reason = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        return Failure(reason, "".join(traceback.format_exception(error)))
 
 
-def pack(task: Task, records: list[Record | str]) -> Finished:
+def pack(task: Task, records: Sequence[Record | Failure]) -> Finished:
     """The task's npz file: arrays with the finished points in front, metadata as JSON inside."""
     done = [record for record in records if isinstance(record, Record)]
     entries: list[dict[str, Any]] = []
@@ -62,7 +72,7 @@ def pack(task: Task, records: list[Record | str]) -> Finished:
         if isinstance(record, Record):
             entry |= {"summary": record.summary, "config": record.config}
         else:
-            entry |= {"failed": record}
+            entry |= {"failed": record.reason, "traceback": record.traceback}
         entries.append(entry)
     metadata = {
         "schema": SCHEMA,

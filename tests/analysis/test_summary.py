@@ -41,7 +41,7 @@ def orthogonal(g: float, **config: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("g", [0.5, 0.9, 1.1, 3.0])
 def test_an_orthogonal_matrix_times_g(g: float) -> None:
-    found = orthogonal(g)
+    found = summary(cell="linear", init="orthogonal", weight_scale=g, inputs="zeros")
     rate = math.log(g)
     # 50 products of 4 x 4 matrices, in relation to a norm of g^50: 1e-13 and a small factor
     near = {"rel": 1e-11}
@@ -54,6 +54,7 @@ def test_an_orthogonal_matrix_times_g(g: float) -> None:
     assert found["log10_remaining"] == pytest.approx(50 * math.log10(g), **near)
     assert found["sigma_max"] == pytest.approx(g, rel=1e-14)
     assert found["spectral_radius"] == pytest.approx(g, rel=1e-14)
+    assert orthogonal(g)["spectral_radius"] is None  # not where no spectrum is wanted
     horizon = 2 * math.log(10) / abs(rate)
     assert found["horizon"] == (pytest.approx(horizon, **near) if horizon <= 50 else None)
     bound = found["theory"]["textbook"]

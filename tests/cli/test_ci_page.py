@@ -12,6 +12,7 @@ Claims:
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -137,8 +138,18 @@ def test_the_slurm_script_is_a_shells() -> None:
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> str:
+    # these tests may be run by a make themselves, which tells what is below it of itself
+    own = {
+        key: v for key, v in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     done = subprocess.run(
-        ["make", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=True
+        ["make", *arguments],
+        cwd=cwd,
+        env=own,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return done.stdout
 

@@ -151,6 +151,16 @@ def test_spectrum_of_packed_gates_is_gate_by_gate() -> None:
     assert np.allclose(radius[0], [0.5, 1, 2, 3], rtol=1e-14, atol=0)
 
 
+def test_spectrum_of_members_with_the_same_weights() -> None:
+    """Diagonal blocks, whose values and radii are read off; each kind of member is there twice."""
+    scales = np.array([3.0, 0.5, 3.0, 2.0, 0.5])
+    W = scales[:, None, None] * np.diag([1.0, -2.0, 4.0])
+    sigma, radius = weight_spectrum(1, W)
+    # products by powers of two and by 3 are exact, and a diagonal matrix needs no arithmetic
+    assert np.array_equal(sigma[:, 0], scales[:, None] * [4, 2, 1])
+    assert np.array_equal(radius[:, 0], 4 * scales)
+
+
 def jordan_norm(eigenvalue: float, H: int, k: int) -> float:
     """||(J^T)^k ones||: entry i is the sum over j <= i of C(k, j) eigenvalue^(k-j), exactly."""
     e = Fraction(eigenvalue)

@@ -115,6 +115,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"directions.forward.verdict": "vanishing"}, "it has one direction"),
     ({"spectrum": "none"}, {"lyapunov_max": 1}, "it has no Lyapunov exponents"),
     ({"tied": False}, {"spectral_radius": 1}, "it has no recurrent matrix that is the same"),
+    ({"spectrum": "none"}, {"spectral_radius": 1}, "same at every step, or no spectrum"),
     ({"cell": "accumulator"}, {"sigma_max_by_gate.h": 1}, "it has no recurrent matrix"),
     ({}, {"grad_norm_h": {"min": 1}}, "'grad_norm_h' is a column of steps.csv: say at which lag"),
     ({}, {"grad_norm_c": {"min": 1, "lag": 1}}, "is no column of this run's steps.csv (did you"),

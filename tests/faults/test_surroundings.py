@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from surroundings import ROOT, TINY, disk, gradlab, remount, told
+from disks import disk, remount
+from surroundings import ROOT, TINY, gradlab, told
 
 import gradlab as package
 from gradlab import job, provenance

@@ -309,7 +309,10 @@ def test_what_has_no_meaning_is_refused(change: dict[str, Any], message: str) ->
     [{"layers": 1}, {"layers": 3}, {"layers": 3, "residual": True, "cell": "gru"}],
     ids=str,
 )
-def test_the_memory_plan_counts_all_chains(change: dict[str, Any], checkpoint: Any) -> None:
+def test_the_memory_plan_counts_all_chains(
+    change: dict[str, Any], checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradlab.memory.CACHE", 2**40)  # so that memory alone sets the size
     config = {"cell": "lstm", "hidden_size": 16, "batch_size": 8, "seq_len": 480, "seeds": [0]}
     config |= {"bidirectional": True, "spectrum": "none", "checkpoint": checkpoint, **change}
     spec = settle(from_mapping(config).config)[1]

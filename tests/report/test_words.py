@@ -90,7 +90,9 @@ def test_the_headline_of_what_is_undecided() -> None:
 
 
 def test_the_reasons_name_the_weights_and_the_textbook() -> None:
-    weights, activation, mean_field, textbook = words.reasons(record(**LINE, weight_scale=0.5))
+    weights, activation, mean_field, textbook = words.reasons(
+        record(**LINE, weight_scale=0.5, spectrum={"step": True})
+    )
     assert weights == "W_hh: sigma_max 0.5, spectral radius 0.5."
     assert activation == "Activation: phi' is at its maximum everywhere."
     assert mean_field.startswith("Mean field: -0.693 nats per step")  # ln(1/2)

@@ -17,7 +17,8 @@ import gradlab
 from gradlab.config import sweep_from_mapping
 from gradlab.sweeps import job
 from gradlab.sweeps.execute import Executors, Serial
-from gradlab.sweeps.job import Order, Planned, Progress
+from gradlab.sweeps.job import Order, Progress
+from gradlab.sweeps.planned import Planned, plan
 from gradlab.sweeps.points import Task
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
@@ -31,7 +32,7 @@ TINY = {"hidden_size": 3, "seq_len": 6, "batch_size": 2, "seeds": 1, "spectrum":
 
 def planned(mapping: Mapping[str, Any]) -> Planned:
     """The plan of a sweep given as a mapping."""
-    return job.plan(sweep_from_mapping(mapping))
+    return plan(sweep_from_mapping(mapping))
 
 
 def scales(n: int, **more: Any) -> dict[str, Any]:

@@ -214,6 +214,20 @@ def test_show_of_a_point_that_is_none(point: str, said: str, folder: Path) -> No
     assert "internal error" not in err
 
 
+@pytest.mark.fault("sweep: a point fails, --fail-fast", "ends at the first; goes on without it")
+def test_fail_fast_ends_at_the_first_failure(folder: Path) -> None:
+    out = ["-o", folder / "out", "-j", "2", "--no-figures"]
+    options = {"killed": [1.0], "most": 1}
+    done = wayward(options, "sweep", folder / "run.yaml", "cell=rnn", *out, "--fail-fast")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("gradlab: a point failed, and --fail-fast ends the sweep: its worker")
+    assert not (folder / "out" / "table.csv").exists()
+    done = wayward(options, "sweep", folder / "run.yaml", "cell=rnn", *out)
+    assert done.returncode == 1
+    assert (folder / "out" / "table.csv").read_text(encoding="utf-8").count("failed") == 1
+
+
 def test_show_of_a_point_that_failed_or_is_missing(folder: Path) -> None:
     out = ["-o", folder / "out", "-j", "2", "--no-figures"]
     done = wayward({"killed": [1.0], "most": 1}, "sweep", folder / "run.yaml", "cell=rnn", *out)

@@ -50,7 +50,7 @@ from gradlab.sweeps import job as sweepjob
 from gradlab.sweeps.cluster import Cluster
 from gradlab.sweeps.coordinate import Coordinator
 from gradlab.sweeps.execute import executors
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 
 CONFIG = """
 cell: rnn

@@ -17,12 +17,12 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import disks
 import numpy as np
 import pytest
 from sweeping import (
@@ -40,7 +40,7 @@ from gradlab import files as disk
 from gradlab.errors import GradlabError
 from gradlab.record import SCHEMA
 from gradlab.sweeps.execute import Processes
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
@@ -143,24 +143,8 @@ def test_with_workers_a_full_disk_ends_the_sweep_too(
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A real file system of 256 KiB."""
-    path = Path(tempfile.mkdtemp())
-    mounted = (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(path)],
-            capture_output=True,
-            check=False,
-        )
-        if shutil.which("mount")
-        else None
-    )
-    if mounted is None or mounted.returncode:
-        path.rmdir()
-        pytest.skip("a small disk cannot be mounted here: that needs root")
-    try:
+    with disks.disk("256k") as path:
         yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-        path.rmdir()
 
 
 @pytest.mark.fault(
@@ -185,7 +169,7 @@ def test_a_real_full_disk(small_disk: Path, tmp_path: Path) -> None:
     assert 0 < len(kept) < 4
     for name in kept:
         TaskFile(out / "tasks" / name)
-    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    disks.remount(small_disk, "size=16m")
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
     assert {name: files(out)[name] for name in kept} == kept
@@ -201,7 +185,7 @@ def test_a_real_read_only_disk(small_disk: Path, tmp_path: Path, plan: Planned) 
     perform(plan, begun)
     SweepFolder(begun).task(plan.tasks[2].id).unlink()
     (small_disk / "empty").mkdir()
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    disks.remount(small_disk, "ro")
     for path in (begun, small_disk / "empty", small_disk / "new"):
         refused_without_computing(plan, path, "read-only file system")
 

@@ -38,7 +38,7 @@ from sweeping import (
 )
 
 from gradlab.errors import GradlabError
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder, held
 

@@ -22,6 +22,7 @@ from sweeping import TINY, ids, perform, planned, scales, table
 
 import gradlab
 from gradlab.config import sweep_from_mapping
+from gradlab.errors import GradlabError
 from gradlab.memory import memory_plan
 from gradlab.sweeps.execute import Processes, Serial
 from gradlab.sweeps.points import tasks
@@ -221,6 +222,11 @@ def test_a_point_that_fails_is_a_row_with_its_reason_and_changes_no_other(
     assert [row.endswith(",") for row in rows] == [True, True, False, True, True]
     assert rows[2].startswith("0.29999999999999999,,")
     assert 'failed,,"FloatingPointError: a singular matter (run_many, line ' in rows[2]
+    with pytest.raises(GradlabError) as shown:  # the whole traceback is kept with the point
+        SweepResult(tmp_path).record(weight_scale=0.3)
+    first, *frames = str(shown.value).splitlines()
+    assert first.startswith("this point failed: FloatingPointError: a singular matter (")
+    assert "Traceback" in frames[0] and frames[-1] == "  FloatingPointError: a singular matter"
     for scale in (0.1, 0.2, 0.4, 0.5):
         record = SweepResult(tmp_path).record(weight_scale=scale)
         same_bits(record, gradlab.run({**TINY, "cell": "rnn", "weight_scale": scale}))

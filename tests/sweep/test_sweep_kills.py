@@ -46,7 +46,7 @@ from gradlab import files as disk
 from gradlab.config import load_sweep
 from gradlab.errors import GradlabError
 from gradlab.sweeps import store
-from gradlab.sweeps.job import Planned, plan
+from gradlab.sweeps.planned import Planned, plan
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
 

@@ -23,7 +23,7 @@ from sweeping import TINY, environment, perform, planned, start_python
 from gradlab.config import sweep
 from gradlab.config.models import Config
 from gradlab.sweeps import points
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.points import Task
 
 CONFIG = """

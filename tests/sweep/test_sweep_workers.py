@@ -29,7 +29,7 @@ from gradlab import threads
 from gradlab.sweeps import job as sweepjob
 from gradlab.sweeps.coordinate import Coordinator
 from gradlab.sweeps.execute import Processes, executors
-from gradlab.sweeps.job import Planned
+from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.result import SweepResult
 
 Job = Callable[[Any], Any]

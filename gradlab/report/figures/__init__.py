@@ -8,7 +8,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,6 @@ from gradlab.report.figures import (
     directions,
     factor_histogram,
     gradient_norms,
-    hands,
     jacobian_spectrum,
     lag_split,
     layer_heatmap,
@@ -112,13 +111,32 @@ def save(
     formats: png, svg, pdf. names: of the figures wanted, all by default. Raises GradlabError for a
     name or a format that there is not, before anything is written.
     """
+    paths = []
+    for name, extension, data in rendered(record, formats, dpi, names):
+        paths.append(folder / f"{name}.{extension}")
+        paths[-1].write_bytes(data)
+    return paths
+
+
+def titled(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Files of figures, each with its alt text."""
+    return [(path, FIGURES[path.stem].alt) for path in paths]
+
+
+def rendered(
+    record: Record,
+    formats: Sequence[str],
+    dpi: int = style.DPI,
+    names: Sequence[str] | None = None,
+) -> Iterator[tuple[str, str, bytes]]:
+    """The figures that apply, one after the other: name, format, the file's bytes.
+
+    Raises GradlabError for a name or a format that there is not, before anything is drawn.
+    """
     wanted = _known(FIGURES if names is None else names)
     formats = style.formats(formats)
     drawn = [name for name in wanted if formats and FIGURES[name].applies(record)]
-    if drawn:
-        style.loaded()
-    hands.all_done(lambda name: _save(name, record, _paths(name, folder, formats), dpi), drawn)
-    return [path for name in drawn for path in _paths(name, folder, formats)]
+    return (file for name in drawn for file in _rendered(name, record, formats, dpi))
 
 
 def _known(names: Iterable[str]) -> list[str]:
@@ -130,16 +148,13 @@ def _known(names: Iterable[str]) -> list[str]:
     return [name for name in FIGURES if name in given]
 
 
-def _paths(name: str, folder: Path, formats: Sequence[str]) -> list[Path]:
-    return [folder / f"{name}.{extension}" for extension in formats]
-
-
-def _save(name: str, record: Record, paths: Sequence[Path], dpi: int) -> None:
+def _rendered(
+    name: str, record: Record, formats: Sequence[str], dpi: int
+) -> list[tuple[str, str, bytes]]:
     """One figure in all formats."""
     with style.applied():
         figure = style.new_figure(FIGURES[name].size)
         ax = figure.add_subplot()
         FIGURES[name].draw(ax, record)
         captions.make_room(figure, ax)
-        for path in paths:
-            path.write_bytes(style.rendered(figure, path.suffix[1:], dpi))
+        return [(name, form, style.rendered(figure, form, dpi)) for form in formats]

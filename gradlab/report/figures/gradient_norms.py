@@ -30,7 +30,7 @@ from gradlab.record import Record
 from gradlab.report import network, style, trained
 from gradlab.report.figures import captions, decades, fresh, marks, prediction
 from gradlab.report.figures.ensemble import Array, Curve, draw_curve, members, over_members
-from gradlab.report.words import plain, power, signed, travelled
+from gradlab.report.words import plain, power, rate_text, travelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,8 +90,8 @@ def _verdict(record: Record) -> str:
     summary, units = record.summary, network.unit(record, 2)
     verdict, rate = summary["verdict"], summary["growth_rate"]
     if rate is not None and network.sums(record):
-        terms = len(network.loss_steps(record))
-        return f"a sum of {terms} loss terms: {_rate(rate['mean'])} nats per {network.unit(record)}"
+        terms, unit = len(network.loss_steps(record)), network.unit(record)
+        return f"a sum of {terms} loss terms: {rate_text(rate['mean'])} nats per {unit}"
     if rate is None:
         zero = _zeros(record)
         if not zero.seeds:
@@ -108,8 +108,8 @@ def _verdict(record: Record) -> str:
         return f"exploding: doubles every {plain(summary['doubling_time'])} {units}"
     per = f"nats per {network.unit(record)}"
     if verdict == "preserved":
-        return f"preserved: growth rate {_rate(rate['mean'])} {per}"
-    return f"undecided: growth rate {_rate(rate['low'])} to {_rate(rate['high'])} {per}"
+        return f"preserved: growth rate {rate_text(rate['mean'])} {per}"
+    return f"undecided: growth rate {rate_text(rate['low'])} to {rate_text(rate['high'])} {per}"
 
 
 def textbook_bound(record: Record) -> tuple[Array, Array] | None:
@@ -130,11 +130,6 @@ def textbook_bound(record: Record) -> tuple[Array, Array] | None:
     t = record["t"][record["t"] <= last].astype(float)
     top = float(start[np.isfinite(start)].max())
     return t, top + (last - t) * math.log10(theory["bound_per_step"])
-
-
-def _rate(nats: float) -> str:
-    """With its sign; 0 where nothing but rounding is left."""
-    return signed(nats) if abs(nats) > 1e-12 else "0"
 
 
 def _parts(record: Record) -> list[str]:

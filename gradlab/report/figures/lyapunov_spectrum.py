@@ -30,6 +30,7 @@ ARRAY = "lyapunov_exponents"
 PRODUCTS = "log10_product_singular_values"
 GAUSSIAN = ("normal", "randn", "xavier_normal")  # inits that Newman's exponents are exact for
 REACH = 0.12  # of the axis: the mark of the largest exponent
+DOTS = (0, (1.2, 1.8))  # the second of theory's lines
 MARGIN, NARROWEST = 0.06, 0.02  # of the span; nats per step
 
 
@@ -54,8 +55,8 @@ def draw(ax: Axes, record: Record) -> None:
     draw_curve(ax, curve, style.LARGEST, label)
     if short is not None:
         _squares(ax, short, record)
-    for x, y, label in lines:
-        ax.plot(x, y, label=label, zorder=3.5, **style.THEORY)
+    for (x, y, label), dashes in zip(lines, (style.THEORY["linestyle"], DOTS), strict=False):
+        ax.plot(x, y, label=label, zorder=3.5, **{**style.THEORY, "linestyle": dashes})
     captions.title(ax, title(record), notes=_notes(values, bool(lines)))
     ax.set_ylabel(f"exponent λᵢ (nats per {network.unit(record)})")
     captions.legend(ax)
@@ -145,7 +146,7 @@ def _fresh(record: Record) -> Array | None:
     config, init = record.config, record.config["init"]
     gain = told_theory.independent(record)
     plain = not config.get("residual") and network.layers(record) == 1
-    drawn = init["recurrent"] in GAUSSIAN and init.get("file") is None
+    drawn = init["recurrent"] in GAUSSIAN and not network.from_file(record)
     if gain is None or network.tied(record) or not (plain and drawn and gain["g"] > 0):
         return None
     if config["cell"]["type"] != "linear":

@@ -89,7 +89,7 @@ def title(record: Record) -> str:
 def blocks(record: Record) -> dict[str, Array]:
     """The values of every block (R, n), by its name; of many blocks, all together."""
     values, names = record[ARRAY], record.names.get("recurrent", [])
-    values = values[:1] if _of_a_file(record) else values  # every seed has the same
+    values = values[:1] if network.from_file(record) else values  # every seed has the same
     if values.shape[1] > len(COLOURS) or len(names) != values.shape[1]:
         return {f"all {values.shape[1]} blocks": values.reshape(len(values), -1)}
     if values.shape[1] == 1:
@@ -100,14 +100,14 @@ def blocks(record: Record) -> dict[str, Array]:
 def _measured(ax: Axes, record: Record, edges: Array) -> float:
     """The histograms, and the largest value of every seed; the highest of them."""
     found = blocks(record)
-    each = "" if _of_a_file(record) else " of each seed"
+    each = "" if network.from_file(record) else " of each seed"
     highest = 0.0
     for k, (name, values) in enumerate(found.items()):
         one = histogram.over_members(list(values), edges)
         largest = values.max(axis=1)
         span = _span(largest)
         if len(found) == 1:
-            single = "as in the file" if _of_a_file(record) else "one seed"
+            single = "as in the file" if network.from_file(record) else "one seed"
             seeds = f"{one.members} seeds, {one.spread}" if one.members > 1 else single
             histogram.draw(ax, one, COLOURS[k], f"{name or 'measured'}: {seeds}")
             _triangles(ax, largest, k, f"largest{each}: {span}")
@@ -119,10 +119,6 @@ def _measured(ax: Axes, record: Record, edges: Array) -> float:
             _triangles(ax, largest, k, "_" if k + 1 < len(found) else f"largest{each}")
             highest = max(highest, float(one.density.max()))
     return highest
-
-
-def _of_a_file(record: Record) -> bool:
-    return record.config["init"].get("file") is not None
 
 
 def _span(values: Array) -> str:

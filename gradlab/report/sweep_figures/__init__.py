@@ -7,7 +7,7 @@ none of its global settings is changed, and the same sweep gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -63,20 +63,37 @@ def save(
     log10 ||dL/dh_t||, by a row's index; None leaves the figure of them out. Raises GradlabError for
     an unknown format, before anything is written, and where a file cannot be written.
     """
+    paths = []
+    for name, extension, data in rendered(axes, rows, curves, formats, dpi):
+        paths.append(folder / f"{name}.{extension}")
+        write_whole(paths[-1], data)
+    return paths
+
+
+def rendered(
+    axes: Sequence[AxisValues],
+    rows: Sequence[Row],
+    curves: Curves | None,
+    formats: Sequence[str],
+    dpi: int = style.DPI,
+) -> Iterator[tuple[str, str, bytes]]:
+    """The figures that apply, one after the other: name, format, the file's bytes.
+
+    Raises GradlabError for an unknown format, before anything is drawn.
+    """
     formats = style.formats(formats)
     if not formats:
-        return []
+        return iter(())
     made = grid(axes, rows, curves)
     drawn = [name for name, entry in SWEEP_FIGURES.items() if entry.applies(made)]
-    return [path for name in drawn for path in _save(name, made, folder, formats, dpi)]
+    return (file for name in drawn for file in _rendered(name, made, formats, dpi))
 
 
-def _save(name: str, made: Grid, folder: Path, formats: Sequence[str], dpi: int) -> list[Path]:
+def _rendered(
+    name: str, made: Grid, formats: Sequence[str], dpi: int
+) -> list[tuple[str, str, bytes]]:
     """One figure in all formats."""
-    paths = [folder / f"{name}.{extension}" for extension in formats]
     with style.applied():
         figure = style.new_figure()
         SWEEP_FIGURES[name].draw(figure, made)
-        for path in paths:
-            write_whole(path, style.rendered(figure, path.suffix[1:], dpi))
-    return paths
+        return [(name, form, style.rendered(figure, form, dpi)) for form in formats]

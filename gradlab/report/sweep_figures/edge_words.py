@@ -8,10 +8,10 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.report.sweep_figures.axis import Axis
-from gradlab.report.sweep_figures.edges import NOTHING, beside, between, values_of
+from gradlab.report.sweep_figures.edges import beside, between, values_of
 from gradlab.report.sweep_figures.grid import Grid
 from gradlab.report.sweep_figures.roles import numeric
-from gradlab.report.words import plain
+from gradlab.report.words import NOTHING, plain
 
 MOST = 12  # sentences
 FEW = 4  # combinations that one sentence names

@@ -14,9 +14,7 @@ from gradlab.nonlinearity import Array
 from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.grid import Grid, Status
 from gradlab.report.sweep_figures.roles import Roles
-from gradlab.report.words import plain
-
-NOTHING = 1e-12  # nats per step: rounding, and no growth
+from gradlab.report.words import NOTHING, plain
 
 
 def crossings(positions: Array, growth: Array) -> list[float]:
@@ -64,18 +62,14 @@ def values_of(axis: Axis, growth: Array) -> list[float]:
     return [axis.number(position) for position in crossings(axis.positions, growth)]
 
 
-def title(grid: Grid, roles: Roles) -> str:
-    """What a figure of growth rates says at a glance."""
+def title(grid: Grid, roles: Roles, each: str = "") -> str:
+    """What a figure of growth rates says at a glance; `each`: what has an edge of its own."""
     found = all_crossings(grid, roles)
     if roles.x is not None and any(found):
         every = [value for line in found for value in line]
-        name, where = grid.axes[roles.x].name, between(every)
-        several = " to " in where
-        return (
-            f"Zero growth at {name} {where}, by curve"
-            if several
-            else f"Zero growth at {name} ≈ {where}"
-        )
+        where = between(every)
+        told = f"{where}{each}" if " to " in where else f"≈ {where}"
+        return f"Zero growth at {grid.axes[roles.x].name} {told}"
     verdicts = {str(verdict) for verdict in np.unique(roles.take(grid.verdict)) if verdict}
     growth = roles.take(grid.mean)
     growth = growth[np.isfinite(growth)]

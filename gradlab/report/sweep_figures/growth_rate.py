@@ -56,7 +56,7 @@ def draw(figure: Figure, grid: Grid) -> None:
         scales.half_planes(ax, *limits)
         _panel(ax, grid, role, panel, drawn, alone=len(shown) == 1)
     frame = panels.Frame(
-        edges.title(grid, role),
+        edges.title(grid, role, ", by curve"),
         _notes(grid, role, across, drawn, third, shown),
         x.label,
         LABEL,
