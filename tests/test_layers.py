@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads", "middle"),
+    ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),

@@ -3,10 +3,11 @@
 Claims:
 - `gradlab --help` and `--version` load neither numpy, matplotlib, pydantic nor yaml;
 - `run --help` loads none of them either, but for what typer itself may load (pydantic);
-- a run without figures loads neither matplotlib, the modules that draw nor numpy.ma; where no tables
-  are shown, not rich;
+- a run without figures loads neither matplotlib nor the modules that draw; where no tables are
+  shown, not rich;
 - what reads weights files, sweeps, own cells and the JSON Schema is not loaded by a run of none;
-- a command ends with its own exit code, after what else was to be done at the end;
+- a command ends with its own exit code, after what else was to be done at the end, and without a
+  search for garbage in what was loaded;
 - the command settles one thread for the linear algebra before numpy is loaded, where the
   environment does not say how many;
 - Ctrl-C while the command line is still being loaded is told in one line, with exit code 130.
@@ -25,7 +26,7 @@ from gradlab.threads import NAMES
 
 SLOW = ("numpy", "matplotlib", "pydantic", "yaml")
 NOT_FOR_A_RUN = (
-    *("matplotlib", "rich", "numpy.ma", "logging", "html", "gradlab.report.figures"),
+    *("matplotlib", "rich", "gradlab.report.figures"),
     *("gradlab.sweeps", "gradlab.config.sweep", "gradlab.config.json_schema"),
     *("gradlab.cells.own", "gradlab.weights.kerasfile", "gradlab.weights.onnxfile"),
     *("gradlab.weights.torchfile", "gradlab.weights.tensorfile", "safetensors"),
@@ -80,7 +81,7 @@ def test_a_run_without_figures_loads_what_it_needs(config: str, tmp_path: Path) 
 
 
 END = """
-import atexit, sys
+import atexit, gc, sys
 from gradlab.__main__ import main
 sys.argv = ["gradlab", *sys.argv[1:]]
 {before}
@@ -89,7 +90,7 @@ main()
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(("list", "cells"), 0), (("run", "no.yaml"), 2)])
-@pytest.mark.parametrize("before", ["", "atexit.register(print, 'at the end')"])
+@pytest.mark.parametrize("before", ["", "atexit.register(lambda: print(gc.get_freeze_count()))"])
 def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: Path) -> None:
     """What is printed just before is not lost, nor what others do at the end."""
     done = subprocess.run(
@@ -102,7 +103,8 @@ def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: P
     assert done.returncode == code, done.stderr
     assert ("linear" in done.stdout) == (code == 0)
     assert ("no such file" in done.stderr) == (code == 2)
-    assert done.stdout.endswith("at the end\n") == bool(before)
+    if before:  # numpy alone makes thousands of objects that a search would have to visit
+        assert int(done.stdout.splitlines()[-1]) > 5000
 
 
 THREADS = """

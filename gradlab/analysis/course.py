@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gradlab.analysis.growth import Spread, crossing, mean_curve, spread
 from gradlab.analysis.verdict import Verdict, judge
-from gradlab.middle import median
 from gradlab.nonlinearity import Array
 
 HUNDREDFOLD = 2.0  # in log10: the horizon is where 1 % is left, or 100 times as much
@@ -79,7 +78,7 @@ def _remaining(curves: Array) -> float | None:
     """log10 of what is left of the norm at the far end, median over seeds."""
     with np.errstate(invalid="ignore"):
         left = curves[:, 0] - curves[:, -1]
-    return number(float(median(left))) if np.isfinite(left).all() and len(left) else None
+    return number(float(np.median(left))) if np.isfinite(left).all() and len(left) else None
 
 
 def _rate(arrays: Arrays, points: int) -> Spread | None:

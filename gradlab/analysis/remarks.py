@@ -9,7 +9,6 @@ import numpy as np
 from gradlab.analysis.course import Arrays, Facts, silent
 from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Caveat, Verdict
-from gradlab.middle import median
 from gradlab.nonlinearity import Array
 
 BEYOND = "the loss is beyond float range"
@@ -71,4 +70,4 @@ def _skewed(curves: Array) -> bool:
     left = curves[:, 0] - curves[:, -1]
     top = left.max()
     mean = top + math.log10(math.fsum(10.0 ** (left - top)) / len(left))
-    return bool(abs(mean - median(left)) > 1)
+    return bool(abs(mean - np.median(left)) > 1)

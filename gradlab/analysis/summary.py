@@ -16,7 +16,6 @@ from gradlab.analysis.course import Arrays, Facts, course, number
 from gradlab.analysis.remarks import caveats, reasons
 from gradlab.analysis.theory import textbook
 from gradlab.analysis.verdict import Outcome, Verdict
-from gradlab.middle import median
 from gradlab.nonlinearity import Array
 
 NEAR = 0.1  # a factor is near 0 or 1 within this distance
@@ -169,4 +168,4 @@ def _mean(values: Array | None) -> float | None:
 
 
 def _median(values: Array) -> float | None:
-    return number(float(median(values))) if len(values) else None
+    return number(float(np.median(values))) if len(values) else None

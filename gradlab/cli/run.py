@@ -71,10 +71,8 @@ def run(
 ) -> None:
     """Run one experiment: tables in the terminal, all numbers and figures in a folder."""
     from gradlab.job import Place, perform
-    from gradlab.report.style import own_process
     from gradlab.store import Folder
 
-    own_process()
     say, refused = teller(quiet), _known(fail_on or [])
     every = _wanted(config, overrides or [], weights, prefix, say)
     if out is not None and len(every) > 1:

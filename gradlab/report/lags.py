@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.middle import median
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 
@@ -41,4 +40,4 @@ def horizon(record: Record) -> int | None:
         return None
     known = np.asarray(found, float)
     known = known[np.isfinite(known) & (known > 0)]
-    return int(np.ceil(median(known))) if len(known) else None
+    return int(np.ceil(np.median(known))) if len(known) else None

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
 from gradlab.record import Record
 from gradlab.report import trained, words
 from gradlab.report.tables import Table, details, experiment, norms_by_lag, numbers
-
-# what would be taken for Markdown or HTML
-ESCAPED = str.maketrans(
-    {character: "\\" + character for character in "\\`*_[]|"}
-    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " "}
-)
 
 
 def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> str:
@@ -57,4 +52,7 @@ def render(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Text as it is: nothing in it is taken for Markdown or HTML."""
-    return text.translate(ESCAPED)
+    text = html.escape(text, quote=False)
+    for character in "\\`*_[]|":
+        text = text.replace(character, "\\" + character)
+    return text.replace("\n", " ")

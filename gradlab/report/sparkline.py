@@ -18,8 +18,7 @@ def sparkline(
     finite. limits: the values of the lowest and the highest character, by default the curve's own.
     """
     marks = BLOCKS if unicode else ASCII
-    # no place is chosen twice: they lie at least 1 apart
-    chosen = curve[np.linspace(0, len(curve) - 1, min(width, len(curve))).astype(int)]
+    chosen = curve[np.unique(np.linspace(0, len(curve) - 1, min(width, len(curve))).astype(int))]
     finite = np.isfinite(chosen)
     if not finite.any():
         return GAP * len(chosen)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradlab.middle import median
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.report import lags, network, theory_rows
@@ -37,7 +36,7 @@ def norms_by_lag(record: Record) -> Table:
     last = travelled(record)
     rows = {int(np.argmin(np.abs(record["t"] - (last - lag)))) for lag in _few(last)}
     parts = record.names["parts"]
-    over_seeds: dict[str, Callable[[Array], Array]] = {"left": median}
+    over_seeds: dict[str, Callable[[Array], Array]] = {"left": np.median}
     if len(record["seeds"]) > 1:
         over_seeds |= {"min": np.min, "max": np.max}
     header = (f"{network.unit(record, 2)} back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
@@ -47,7 +46,7 @@ def norms_by_lag(record: Record) -> Table:
     body = []
     for row in sorted(rows, reverse=True):
         cells = [f"{last - int(record['t'][row])}"]
-        cells += [_log(median(curves[part][:, row])) for part in parts]
+        cells += [_log(np.median(curves[part][:, row])) for part in parts]
         cells += [_log(float(f(ratio[:, row]))) for f in over_seeds.values()]
         body.append(tuple(cells))
     title = " ".join(["Gradient norms", *network.front(record)]) + (
@@ -99,7 +98,7 @@ def norms_by_tensor(record: Record) -> Table:
     """The gradient's norm for every tensor of the parameters; no rows where it is unknown."""
     names, norms = record.names["tensors"], record["log10_parameter_grad_norm"]
     norms = norms[record["overflow_step"] == 0]
-    over_seeds: dict[str, Callable[[Array], Array]] = {"|dL/d(tensor)|": median}
+    over_seeds: dict[str, Callable[[Array], Array]] = {"|dL/d(tensor)|": np.median}
     if len(norms) > 1:
         over_seeds |= {"min": np.min, "max": np.max}
     rows = [
@@ -126,7 +125,7 @@ def lag_split(record: Record) -> Table:
         rows = [
             (
                 f"{lag[k]}",
-                _log(float(median(parts[:, k]))),
+                _log(float(np.median(parts[:, k]))),
                 _number(rest[:, k]),
                 _number(cosine[:, k]),
             )
@@ -154,8 +153,8 @@ def rates(record: Record, key: str, what: str) -> Table:
 
 def _number(values: Array) -> str:
     """The median over seeds; a dash where it is not a number."""
-    middle = float(median(values))
-    return plain(middle) if np.isfinite(middle) else "-"
+    median = float(np.median(values))
+    return plain(median) if np.isfinite(median) else "-"
 
 
 def _log(log10: float) -> str:

@@ -16,7 +16,6 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from gradlab.middle import median
 from gradlab.record import Record
 from gradlab.report import trained, words
 from gradlab.report.sparkline import sparkline
@@ -93,7 +92,7 @@ def print_entries(entries: dict[str, list[str]], out: Console) -> None:
 
 
 def _curve(record: Record, out: Console) -> None:
-    curve = median(record["log10_grad_norm_h"], axis=0)
+    curve = np.median(record["log10_grad_norm_h"], axis=0)
     finite = curve[np.isfinite(curve)]
     if len(finite) == 0:
         return
