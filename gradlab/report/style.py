@@ -94,7 +94,6 @@ _SETTINGS: dict[str, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 8.0,
-    "axes.titley": 1.0,  # where it is by itself; asked each time, an eighth of a figure's time
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.grid.axis": "y",

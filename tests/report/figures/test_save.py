@@ -1,5 +1,5 @@
 """Claims: files are valid, the same bytes each time, and hold no date; what cannot be drawn is left
-out; nothing in a record is taken for markup; the titles lie where matplotlib would put them.
+out; nothing in a record is taken for markup.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from figure_records import overflowed, record
 from network_records import older
 
 from gradlab.errors import GradlabError
-from gradlab.report import figures, style
+from gradlab.report import figures
 
 ALWAYS = (
     *("gradient_norms", "singular_values", "product_singular_values", "lyapunov_spectrum"),
@@ -94,13 +94,3 @@ def test_every_figure_says_what_it_shows(name: str) -> None:
     entry = figures.FIGURES[name]
     assert "\n" not in entry.alt
     assert len(entry.caption.split("\n\n")) == 2
-
-
-@pytest.mark.parametrize("name", figures.FIGURES)
-def test_titles_lie_where_matplotlib_would_put_them(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = record(OTHERS.get(name, "lstm"))
-    settled = list(figures.rendered(one, ["png"], 50, [name]))
-    monkeypatch.setitem(style._SETTINGS, "axes.titley", None)
-    assert list(figures.rendered(one, ["png"], 50, [name])) == settled != []

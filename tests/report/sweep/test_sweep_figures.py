@@ -358,15 +358,6 @@ def test_files_are_the_same_every_time_and_nothing_else_is_left(case: str, tmp_p
         assert b"dc:date" not in data
 
 
-@pytest.mark.parametrize("case", REAL)
-def test_titles_lie_where_matplotlib_would_put_them(
-    case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settled = list(sweep_figures.rendered(*real(case), ["png"], 50))
-    monkeypatch.setitem(style._SETTINGS, "axes.titley", None)
-    assert list(sweep_figures.rendered(*real(case), ["png"], 50)) == settled != []
-
-
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(GradlabError, match="unknown figure format 'gif'; known: png, svg, pdf"):
         sweep_figures.save(*real("one number"), tmp_path, ["png", "gif"])
