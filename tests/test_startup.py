@@ -10,6 +10,7 @@ Claims:
   search for garbage in what was loaded;
 - the command settles one thread for the linear algebra before numpy is loaded, where the
   environment does not say how many;
+- while modules are loaded nothing is searched for garbage, and from then on as python does;
 - Ctrl-C while the command line is still being loaded is told in one line, with exit code 130.
 """
 
@@ -105,6 +106,26 @@ def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: P
     assert ("no such file" in done.stderr) == (code == 2)
     if before:  # numpy alone makes thousands of objects that a search would have to visit
         assert int(done.stdout.splitlines()[-1]) > 5000
+
+
+GARBAGE = """
+import gc, sys
+from gradlab.__main__ import OBJECTS, main
+usual = gc.get_threshold()
+sys.argv = ["gradlab", "--version"]
+try:
+    main()
+except SystemExit:
+    pass
+assert gc.get_threshold()[0] == OBJECTS > usual[0]
+made = [[] for _ in range(OBJECTS + 1)]
+assert gc.get_threshold() == usual
+assert not gc.callbacks
+"""
+
+
+def test_garbage_is_searched_for_as_usual_once_more_was_made_than_loading_makes() -> None:
+    subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, check=True)
 
 
 THREADS = """

@@ -35,8 +35,7 @@ OF_FILE = ("file", "prefix", "compare")  # keys of init where the weights are a 
 class Section(BaseModel):
     """A mapping of the config: immutable, and unknown keys are errors."""
 
-    # a section's schema is part of the config's: alone it is built where it is used alone
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Init(Section):
