@@ -11,12 +11,13 @@ from pathlib import Path
 from gradlab import __version__
 from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
+from gradlab.config.sections import Figures
 from gradlab.errors import GradlabError
 from gradlab.footprint import check_room
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
-from gradlab.report import figures, markdown
+from gradlab.report import markdown
 from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
@@ -71,6 +72,8 @@ def perform(
     there = _there(place, spec, say)
     if there is not None:
         place.folder.summary.touch()
+        from gradlab.report import figures
+
         found = sorted(p for name in figures.FIGURES for p in place.folder.path.glob(f"{name}.*"))
         return Done(there, place.folder, tuple(found), computed=False)
     check_room([spec])
@@ -80,12 +83,12 @@ def perform(
         origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
         write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)
-        formats = config.figures.formats if draw else ()
-        drawn = figures.save(record, staging.path, formats, config.figures.dpi)
-        _write_report(staging, record, loaded.name, drawn)
+        drawn = _draw(staging, record, config.figures) if draw and config.figures.formats else []
+        report = markdown.report(record, loaded.name, drawn)
+        staging.report.write_text(report, encoding="utf-8")
     if replaced:
         say(f"the earlier result is kept in {place.folder.previous}")
-    final = tuple(place.folder.path / path.name for path in drawn)
+    final = tuple(place.folder.path / path.name for path, _ in drawn)
     return Done(record, place.folder, final, computed=True)
 
 
@@ -113,6 +116,9 @@ def _there(place: Place, spec: Spec, say: Say) -> Record | None:
     return record
 
 
-def _write_report(folder: Folder, record: Record, name: str, drawn: Sequence[Path]) -> None:
-    text = markdown.report(record, name, figures.titled(drawn))
-    folder.report.write_text(text, encoding="utf-8")
+def _draw(folder: Folder, record: Record, wanted: Figures) -> list[tuple[Path, str]]:
+    """The files of the figures, each with a line for those who do not see it."""
+    from gradlab.report import figures
+
+    drawn = figures.save(record, folder.path, wanted.formats, wanted.dpi)
+    return figures.titled(drawn)

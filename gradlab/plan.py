@@ -33,6 +33,9 @@ SPECTRA_WORK = 4e9  # products and exponents: members times steps times D^3, abo
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
 PART = 20_000  # bytes that a layer of the network takes at least, beside its weights
 LISTED = 100  # bytes of a step that is listed: a row, or one where the loss enters
+# bytes that python itself takes, and more: to ask the system about as little takes longer than all
+# else that is done for a point of a sweep
+LITTLE = 2**24
 
 
 def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
@@ -164,13 +167,19 @@ def _check_lists(config: Config, steps: int, every: int) -> None:
         if parts > 1:
             why = f"{key}: {parts} with hidden_size {H}"
             change = f"use a smaller number of {key} or a smaller hidden_size"
-            room(parts * (PART + 8 * H**2), why, change, key=key)
+            _room(parts * (PART + 8 * H**2), why, change, key)
     if config.loss.at == "all":
         why = f"a loss at all of {steps} steps"
-        room(LISTED * steps, why, "use a smaller seq_len or fewer steps in loss.at", key="loss")
+        _room(LISTED * steps, why, "use a smaller seq_len or fewer steps in loss.at", "loss")
     rows = steps // every
     change = "use a larger record_every or a smaller seq_len"
-    room(LISTED * rows, f"a record of {rows} steps", change, key="record_every")
+    _room(LISTED * rows, f"a record of {rows} steps", change, "record_every")
+
+
+def _room(needed: int, why: str, change: str, key: str) -> None:
+    """Raises GradlabError where so many bytes are more than a little, and more than there are."""
+    if needed > LITTLE:
+        room(needed, why, change, key)
 
 
 def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ Claims:
 - what there is: memory that is free, the limits of control groups of both kinds, those above them,
   and the limits of the process; the least of them counts, and GRADLAB_MEMORY instead of all;
 - a run that fits is not refused, under a limit that is a little above what it takes;
+- a plan asks the system once its lists take more than a little: a sweep has very many plans;
 - workers that would fit one by one, and not together, are refused with --jobs named.
 """
 
@@ -159,6 +160,17 @@ def test_what_no_machine_has_is_refused_at_once(case: str, monkeypatch: pytest.M
     assert change in told.partition("free here; ")[2]
     assert held < 0.1 * 8192 * MIB  # a run of a network that fits well may be tried out
     assert seconds < 20  # it is far less than one, but the machine may be busy
+
+
+@pytest.mark.parametrize(("seq_len", "asked"), [(100_000, False), (200_000, True)])
+def test_a_plan_asks_the_system_about_more_than_a_little(
+    seq_len: int, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of a record of so many steps takes 10 MB and 20 MB."""
+    calls: list[None] = []
+    monkeypatch.setattr(machine, "available", lambda: calls.append(None))
+    settle(from_mapping({**SMALL, "seq_len": seq_len, "record_every": 1}).config)
+    assert bool(calls) == asked
 
 
 @pytest.mark.fault("memory: runs that fit", "not refused")

@@ -3,9 +3,14 @@
 Claims:
 - `gradlab --help` and `--version` load neither numpy, matplotlib, pydantic nor yaml;
 - `run --help` loads none of them either, but for what typer itself may load (pydantic);
-- a run without figures does not load matplotlib;
+- a run without figures loads neither matplotlib nor the modules that draw; where no tables are
+  shown, not rich;
+- what reads weights files, sweeps, own cells and the JSON Schema is not loaded by a run of none;
+- a command ends with its own exit code, after what else was to be done at the end, and without a
+  search for garbage in what was loaded;
 - the command settles one thread for the linear algebra before numpy is loaded, where the
   environment does not say how many;
+- while modules are loaded nothing is searched for garbage, and from then on as python does;
 - Ctrl-C while the command line is still being loaded is told in one line, with exit code 130.
 """
 
@@ -21,6 +26,12 @@ import pytest
 from gradlab.threads import NAMES
 
 SLOW = ("numpy", "matplotlib", "pydantic", "yaml")
+NOT_FOR_A_RUN = (
+    *("matplotlib", "rich", "gradlab.report.figures"),
+    *("gradlab.sweeps", "gradlab.config.sweep", "gradlab.config.json_schema"),
+    *("gradlab.cells.own", "gradlab.weights.kerasfile", "gradlab.weights.onnxfile"),
+    *("gradlab.weights.torchfile", "gradlab.weights.tensorfile", "safetensors"),
+)
 PROGRAM = """
 import sys
 from gradlab.cli import main
@@ -33,10 +44,10 @@ print("loaded:", *sorted(m for m in {slow!r} if m in sys.modules))
 """
 
 
-def loaded(*arguments: str) -> set[str]:
+def loaded(*arguments: str, slow: tuple[str, ...] = SLOW) -> set[str]:
     """Which of the slow modules a command has loaded in a fresh interpreter."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(slow=SLOW), *arguments],
+        [sys.executable, "-c", PROGRAM.format(slow=slow), *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -55,13 +66,66 @@ def test_help_of_a_command_loads_nothing_slow_of_ours(command: str) -> None:
     assert loaded(command, "--help") <= {"pydantic"}
 
 
-def test_a_run_without_figures_loads_no_matplotlib(tmp_path: Path) -> None:
-    config = tmp_path / "tiny.yaml"
-    config.write_text("cell: rnn\nhidden_size: 2\nseq_len: 3\n", encoding="utf-8")
-    found = loaded("run", str(config), "--no-figures", "--quiet", "--out", str(tmp_path / "out"))
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text("cell: rnn\nhidden_size: 2\nseq_len: 3\n", encoding="utf-8")
+    return str(path)
+
+
+def test_a_run_without_figures_loads_what_it_needs(config: str, tmp_path: Path) -> None:
+    slow = ("numpy", *NOT_FOR_A_RUN)
+    out = str(tmp_path / "out")
+    found = loaded("run", config, "--no-figures", "--quiet", "--out", out, slow=slow)
     assert (tmp_path / "out" / "record.npz").is_file()
-    assert "numpy" in found  # the check can see something
-    assert "matplotlib" not in found
+    assert found == {"numpy"}  # the check can see something
+
+
+END = """
+import atexit, gc, sys
+from gradlab.__main__ import main
+sys.argv = ["gradlab", *sys.argv[1:]]
+{before}
+main()
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("list", "cells"), 0), (("run", "no.yaml"), 2)])
+@pytest.mark.parametrize("before", ["", "atexit.register(lambda: print(gc.get_freeze_count()))"])
+def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: Path) -> None:
+    """What is printed just before is not lost, nor what others do at the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", END.format(before=before), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    )
+    assert done.returncode == code, done.stderr
+    assert ("linear" in done.stdout) == (code == 0)
+    assert ("no such file" in done.stderr) == (code == 2)
+    if before:  # numpy alone makes thousands of objects that a search would have to visit
+        assert int(done.stdout.splitlines()[-1]) > 5000
+
+
+GARBAGE = """
+import gc, sys
+from gradlab.__main__ import OBJECTS, main
+usual = gc.get_threshold()
+sys.argv = ["gradlab", "--version"]
+try:
+    main()
+except SystemExit:
+    pass
+assert gc.get_threshold()[0] == OBJECTS > usual[0]
+made = [[] for _ in range(OBJECTS + 1)]
+assert gc.get_threshold() == usual
+assert not gc.callbacks
+"""
+
+
+def test_garbage_is_searched_for_as_usual_once_more_was_made_than_loading_makes() -> None:
+    subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, check=True)
 
 
 THREADS = """

@@ -32,6 +32,7 @@ import pytest
 import gradlab
 from gradlab import job, rename, store
 from gradlab.errors import GradlabError
+from gradlab.report import figures
 from gradlab.store import PREVIOUS, STAGING, Folder, staged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,7 +143,7 @@ def test_a_flush_that_fails_leaves_the_old_result_or_the_new_one(
     ("where", "what"),
     [
         (job.markdown, "report"),
-        (job.figures, "save"),
+        (figures, "save"),
         (job, "provenance"),
         (store, "exchange"),
         (store, "_lock"),
@@ -160,8 +161,9 @@ def test_whatever_is_raised_while_writing_the_old_result_stays(
 ) -> None:
     monkeypatch.setattr(where, what, Nth(getattr(where, what), 1, error))
     expected = GradlabError if isinstance(error, OSError) else type(error)
+    drawn = {"figures": {"formats": ["png"], "dpi": 50}} if what == "save" else {}
     with pytest.raises(expected) as caught:
-        replace(place)
+        gradlab.run({**NEW, **drawn}, out=place)
     if isinstance(error, OSError):
         assert "no space left" in str(caught.value)
     assert contents(place) == both[0]

@@ -23,7 +23,6 @@ from gradlab.cells import (
     rnn,
 )
 from gradlab.cells.interface import Cell
-from gradlab.cells.own import load
 
 CELLS: dict[str, Cell] = {
     "linear": cast(Cell, linear),
@@ -47,4 +46,8 @@ def find(name: str, sha256: str | None = None) -> Cell:
     sha256: what the file's content must be. Raises GradlabError for a file that cannot be used,
     KeyError for an unknown name.
     """
-    return load(Path(name), sha256) if name.endswith(FILE) else CELLS[name]
+    if not name.endswith(FILE):
+        return CELLS[name]
+    from gradlab.cells.own import load
+
+    return load(Path(name), sha256)

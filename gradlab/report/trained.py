@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradlab.record import Record
 from gradlab.report import network
-from gradlab.report.figures.ensemble import Curve, over_members
 from gradlab.report.words import plain, power
+
+if TYPE_CHECKING:
+    from gradlab.report.figures.ensemble import Curve
 
 FRESH = "fresh_log10_grad_norm_h"
 
@@ -23,6 +25,8 @@ def curve(record: Record) -> Curve | None:
     """The norms with weights drawn anew; None where there are none."""
     if FRESH not in record.arrays:
         return None
+    from gradlab.report.figures.ensemble import over_members
+
     found = over_members(record["t"], record[FRESH])
     return found if np.isfinite(found.median).any() else None
 

@@ -15,22 +15,49 @@ import numpy as np
 from gradlab.cells.interface import Cell
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
-from gradlab.weights import bounds, kerasfile, npz, onnxfile, tensorfile, torchfile
+from gradlab.weights import bounds, npz
 from gradlab.weights.layer import RecurrentLayer
 from gradlab.weights.recognise import Recognised, recognised
 from gradlab.weights.sound import sound
 
+# what reads a format is loaded where a file has it
+
+
+def _safetensors(path: Path) -> dict[str, Array]:
+    from gradlab.weights import tensorfile
+
+    return tensorfile.read(path)
+
+
+def _torch(path: Path) -> dict[str, Array]:
+    from gradlab.weights import torchfile
+
+    return torchfile.read(path)
+
+
+def _onnx(path: Path) -> list[RecurrentLayer]:
+    from gradlab.weights import onnxfile
+
+    return onnxfile.layers(path)
+
+
+def _keras(path: Path) -> list[RecurrentLayer]:
+    from gradlab.weights import kerasfile
+
+    return kerasfile.layers(path)
+
+
 # formats that hold arrays by name, and formats that hold layers
 FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
-    ".safetensors": tensorfile.read,
+    ".safetensors": _safetensors,
     ".npz": npz.read,
-    ".pt": torchfile.read,
-    ".pth": torchfile.read,
+    ".pt": _torch,
+    ".pth": _torch,
 }
 LAYERED: dict[str, Callable[[Path], list[RecurrentLayer]]] = {
-    ".onnx": onnxfile.layers,
-    ".keras": kerasfile.layers,
-    ".h5": kerasfile.layers,
+    ".onnx": _onnx,
+    ".keras": _keras,
+    ".h5": _keras,
 }
 
 
