@@ -2,7 +2,8 @@
 
 `make charting` runs this with npm, which checks every package against package-lock.json. A newer
 version: change package.json, `npm install --package-lock-only` here, `make charting`, and commit
-the lock, the file and its checksum together. The file begins with the licences of all that is in it.
+the lock, the file and its checksum together. The file begins with the licences of all that is in
+it.
 """
 
 from __future__ import annotations

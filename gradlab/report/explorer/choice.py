@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gradlab.report.sweep_figures import roles
 from gradlab.report.sweep_figures.axis import Axis, axis
@@ -25,13 +26,18 @@ class Choice:
         not shown.
         """
         found = []
-        for one, kept in zip(reversed(self.axes), reversed(self.places), strict=True):
+        for one, shown in zip(reversed(self.axes), reversed(self._shown), strict=True):
             index, given = divmod(index, len(one))
-            place = one.order.index(given)
-            if place not in kept:
+            if given not in shown:
                 return None
-            found.append(kept.index(place))
+            found.append(shown[given])
         return tuple(found[::-1])
+
+    @cached_property
+    def _shown(self) -> tuple[dict[int, int], ...]:
+        """Of each axis: place among the values as they were given -> place among those shown."""
+        pairs = zip(self.axes, self.places, strict=True)
+        return tuple({one.order[p]: k for k, p in enumerate(kept)} for one, kept in pairs)
 
     @property
     def of(self) -> int:
