@@ -10,6 +10,7 @@ from gradlab.report.explorer.content import Plane, colour
 from gradlab.report.page.elements import text
 from gradlab.report.sweep_figures.axis import Axis
 
+PARTS = ("points", "curve", "scales", "marks", "diagram", "choosing", "filters")
 MOST_BOXES = 12  # values of an axis that have a box each
 
 WITHOUT = (
@@ -28,10 +29,10 @@ HOW_CURVE = (
 
 
 def scripts() -> tuple[str, str]:
-    """The charting library, and the explorer itself."""
+    """The charting library, and the explorer itself: its parts, one after the other."""
     folder = Path(__file__).parent
-    library, own = (folder / name for name in ("plot.js", "explorer.js"))
-    return library.read_text("utf-8"), own.read_text("utf-8")
+    parts = "\n".join((folder / "script" / f"{name}.js").read_text("utf-8") for name in PARTS)
+    return (folder / "plot.js").read_text("utf-8"), f'(() => {{\n"use strict";\n{parts}}})();\n'
 
 
 def panel(choice: Choice, plane: Plane, verdicts: Sequence[str], data: str) -> str:
