@@ -108,7 +108,6 @@ class Tab:
             more = {"key": key, "code": key, "windowsVirtualKeyCode": code, **text}
             self.call("Input.dispatchKeyEvent", type=kind, **more)
 
-
     def point(self, selector: str, click: bool = False) -> None:
         """Move the mouse to the middle of an element, which is brought into view; press it."""
         found = f"document.querySelector({json.dumps(selector)})"
