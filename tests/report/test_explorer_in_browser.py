@@ -139,6 +139,25 @@ def test_points_with_faults(case: str, browser: Tab, tmp_path: Path) -> None:
     assert silent(browser)
 
 
+@pytest.mark.parametrize("up", [False, True], ids=["across", "up"])
+def test_names_beside_the_diagram_do_not_cover_each_other(
+    up: bool, browser: Tab, tmp_path: Path
+) -> None:
+    names = [f"a name that is long {k}" for k in range(70)]
+    swept = made({"c": names, "g": [1.0, 2.0, 3.0]}, lambda c, g: g - 2)
+    opened(browser, written(tmp_path, swept))
+    assert int(browser.ask("document.getElementById('explorer-up').value")) == 0
+    if not up:
+        set_to(browser, "#explorer-across", 0)
+    side = "y" if up else "x"
+    boxes = browser.ask(
+        f"[...document.querySelectorAll('[aria-label=\"{side}-axis tick label\"] text')]"
+        ".map(e => e.getBoundingClientRect()).map(b => [b.x, b.y])"
+    )
+    along = np.diff([box[up] for box in boxes])
+    assert 10 < len(boxes) < 70 and np.abs(along).min() > 11  # pixels: a line of 12-pixel text
+
+
 def test_what_failed_says_why(browser: Tab, tmp_path: Path) -> None:
     swept = made({"g": [1.0, 2.0, 3.0]}, lambda g: 0.1, lambda g: g == 2.0)
     rows = [replace(row, failed=LOST) if row.failed else row for row in swept.rows]

@@ -78,10 +78,11 @@ button { cursor: pointer; padding: .25rem .7rem; }
   background: var(--back); min-height: 4.2rem; }
 #explorer-point.passing { opacity: .85; }
 #explorer-diagram [data-point] { cursor: pointer; outline: none; }
-.ring { fill: none; vector-effect: non-scaling-stroke; stroke: #111111; stroke-width: 3;
-  pointer-events: none; filter: drop-shadow(0 0 1px #ffffff) drop-shadow(0 0 1px #ffffff); }
-.ring-met { stroke-dasharray: 4 2; stroke-width: 2.5; }
-.ring.around { stroke: var(--ink); stroke-width: 1.75; stroke-dasharray: none; filter: none; }
+.ring { fill: none; vector-effect: non-scaling-stroke; stroke: #111111; stroke-width: 2.5;
+  pointer-events: none; }
+.ring-met { stroke-dasharray: 5 3; }
+.ring.under { stroke: #ffffff; stroke-width: 5.5; stroke-dasharray: none; }
+.ring.around { stroke: var(--ink); stroke-width: 1.75; stroke-dasharray: none; }
 .ring-met.around { stroke-width: 1; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #points .scroll { max-height: 34rem; overflow: auto; position: relative; }

@@ -23,8 +23,25 @@ function layout(x, y, found, width) {
   const tilted = 7 * names.join("").length + 8 * names.length > wide;
   const bands = y >= 0 && !isNumber(y) ? new Set(shown.map((i) => places[y][i])).size : 0;
   const high = Math.min(420, Math.max(220, 52 * bands, 0.7 * (width / columns)));
-  const [top, bottom] = [found.of > 1 ? 46 : 28, tilted ? 96 : 40];
+  const [top, bottom] = [found.of > 1 ? 46 : 28, tilted ? 128 : 40];
   return {columns, lines, left, top, bottom, wide, high, tilted};
+}
+
+/** Names below the diagram that do not fit side by side: shortened, and as many as have room. */
+function tilt(names, {wide, bottom}) {
+  const every = Math.ceil((names.length * 15) / wide); // 15 pixels for a line of text
+  return {
+    ticks: names.filter((_, k) => k % every === 0),
+    tickFormat: shortened,
+    tickRotate: -50,
+    labelOffset: bottom - 6,
+  };
+}
+
+/** The end of what has lost its beginning, the beginning of all else. */
+function shortened(name) {
+  if (name.length <= LONGEST) return name;
+  return name.startsWith("…") ? `…${name.slice(1 - LONGEST)}` : `${name.slice(0, LONGEST - 1)}…`;
 }
 
 /** Panels in lines, each with its name; no facets where there is one panel. */
@@ -55,14 +72,14 @@ function drawDiagram() {
   const size = layout(x, y, found, look(holder).width);
   const {facet, names} = facets(found, size.columns);
   const ids = shown.filter((i) => found.names.includes(found.key(i)));
-  const rate = {label: "growth rate (nats per step)", grid: true, nice: true};
+  const rate = {label: "growth rate (nats per step)", grid: true, nice: true, ticks: 8};
   const plot = Plot.plot({
     ...look(holder, size.top + size.bottom + size.lines * size.high),
     marginLeft: size.left,
     marginRight: 16,
     marginTop: size.top,
     marginBottom: size.bottom,
-    x: {...scale(x, size.wide), ...(size.tilted ? {tickRotate: -40} : {})},
+    x: {...scale(x, size.wide), ...(size.tilted ? tilt(scale(x).domain, size) : {})},
     y: y >= 0 ? scale(y, size.high, true) : rate,
     symbol: {domain: kinds.map(([name]) => name), range: SYMBOLS},
     fx: {axis: null, padding: 0.12},
@@ -108,31 +125,20 @@ function drawLegend() {
   holder.firstChild.setAttribute("aria-hidden", "true"); // the label of each point says its rate
 }
 
-/** An outline around a point, above its neighbours. */
+const OWN = ["role", "tabindex", "aria-label", "aria-pressed", "data-point", "fill", "stroke"];
+
+/** An outline around a point, above its neighbours: dark on light, seen on every colour. */
 function ring(kind, i) {
-  element("explorer-diagram")
-    .querySelectorAll(`.ring-${kind}`)
-    .forEach((old) => old.remove());
+  const holder = element("explorer-diagram");
+  holder.querySelectorAll(`.ring-${kind}`).forEach((old) => old.remove());
   const made = marks.get(i);
   if (!made) return;
-  const copy = made.cloneNode(false);
-  for (const name of [
-    "role",
-    "tabindex",
-    "aria-label",
-    "aria-pressed",
-    "data-point",
-    "fill",
-    "stroke",
-  ]) {
-    copy.removeAttribute(name);
+  const moved = made.getAttribute("transform"); // of a symbol; a cell has none
+  for (const layer of moved ? ["around"] : ["under", "over"]) {
+    const copy = made.cloneNode(false);
+    OWN.forEach((name) => copy.removeAttribute(name));
+    copy.setAttribute("class", `ring ring-${kind} ${layer}`);
+    if (moved) copy.setAttribute("transform", `${moved} scale(1.9)`);
+    made.parentNode.append(copy);
   }
-  copy.setAttribute("class", `ring ring-${kind}`);
-  const moved = copy.getAttribute("transform");
-  if (moved) {
-    // a symbol, not a cell
-    copy.setAttribute("transform", `${moved} scale(1.9)`);
-    copy.classList.add("around");
-  }
-  made.parentNode.append(copy);
 }

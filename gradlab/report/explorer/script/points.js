@@ -13,6 +13,7 @@ const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
 const cells = (i) => [...rows[i].cells].map((cell) => cell.textContent);
 const MOST_PANELS = 12;
 const MOST_TICKS = 12; // at swept values; of more, at round numbers
+const LONGEST = 16; // characters of a name below the diagram, where they are many
 const NARROWEST = 230; // pixels of a panel
 const SYMBOLS = ["circle", "triangle", "square", "diamond", "star", "wye"];
 const growthColour = Plot.scaleLinear(

@@ -23,7 +23,10 @@ function scale(k, pixels, upright) {
     there = [...new Set(shown.map((i) => places[k][i]))].sort((a, b) => a - b);
   const label = `${axis.name}${axis.log ? " (log scale)" : ""}`;
   if (!isNumber(k)) {
-    return {type: "band", label, domain: there.map((p) => axis.texts[p]), padding: 0.06};
+    const domain = there.map((p) => axis.texts[p]);
+    const every = upright ? Math.ceil((14 * domain.length) / pixels) : 1; // a line of text is 14
+    const ticks = domain.filter((_, i) => i % every === 0);
+    return {type: "band", label, domain, ticks, padding: 0.06};
   }
   const room = upright ? 22 : 50,
     most = Math.max(2, pixels / room);
