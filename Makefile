@@ -6,6 +6,7 @@
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
 # make schema  configs/gradlab.schema.json, for editors
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
+# make charting  the charting library of a sweep's page again, with npm
 # make pictures  the pictures of the README, from the examples
 # make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
 # make bench-kernels  the hot kernels beside the products they cannot do without, half a minute
@@ -25,8 +26,8 @@ RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures \
-  bench bench-small bench-kernels curves clean
+.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema \
+  charting pictures bench bench-small bench-kernels curves clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -84,6 +85,10 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.j
 schema: $(VENV)/.installed
 	$(BIN)/gradlab schema --out configs/gradlab.schema.json
 
+# bundled from what charting/package-lock.json names; needed for another version alone
+charting:
+	$(PYTHON) charting/make.py
+
 # the pictures of the README, from the examples
 pictures: examples
 	for name in rnn_exploding lstm trained_lstm; do \
@@ -136,4 +141,4 @@ curves: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.curves
 
 clean:
-	rm -rf $(VENV) .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis charting/node_modules

@@ -153,9 +153,9 @@ def _image(path: Path) -> str:
     return f"![{escape(sweep_figures.SWEEP_FIGURES[path.stem].alt)}]({path.name})"
 
 
-def points(made: Grid, rows: Sequence[Row]) -> Table:
-    """The table: all points, or the first, the last and those next to the edge."""
-    kept = _kept(made, rows)
+def points(made: Grid, rows: Sequence[Row], every: bool = False) -> Table:
+    """The table: every point, or all of few, or the first, the last and those next to the edge."""
+    kept = rows if every else _kept(made, rows)
     title = "Points"
     if len(kept) < len(rows):
         near = ", the last, and those next to the edge" if next_to_edge(made) else " and the last"

@@ -12,6 +12,8 @@ from pathlib import Path
 from gradlab.errors import GradlabError
 from gradlab.files import write_whole
 from gradlab.report import sweep_figures, sweep_page
+from gradlab.report.explorer.choice import choose
+from gradlab.report.explorer.traces import Trace, trace
 from gradlab.report.page import of_sweep
 from gradlab.report.stored import PAGE, Say, Wanted, read_provenance, read_setup, write_figures
 from gradlab.report.sweep_table import Row, table_text
@@ -21,13 +23,18 @@ from gradlab.sweeps.taskfile import TaskFile
 
 
 class Points:
-    """The rows of a sweep's table, and its curves, read from its tasks when asked."""
+    """The rows of a sweep's table, and its curves, read from its tasks when asked.
 
-    def __init__(self, result: SweepResult, say: Say) -> None:
+    traces: what the page shows of the curves; read with the rows, so that each file is opened once.
+    """
+
+    def __init__(self, result: SweepResult, say: Say, explored: bool = False) -> None:
         self.rows: list[Row] = []
+        self.traces: dict[int, Trace] = {}
         file_of: dict[int, Path] = {}
         self.axes = list(result.axes.items())
         values = list(result.values())
+        choice = choose(self.axes) if explored else None
         for task in sorted(result.folder.done()):
             path = result.folder.task(task)
             try:
@@ -41,6 +48,8 @@ class Points:
                     continue
                 file_of[point.index] = path
                 self.rows.append(Row(point.index, values[point.index], point.summary, point.failed))
+                if choice and not point.failed and choice.at(point.index) is not None:
+                    self.traces[point.index] = trace(file.record(point.index))
         self.rows.sort(key=lambda row: row.index)
         self.whole = len(self.rows) == len(values)
         self.curves = Curves(file_of)
@@ -55,7 +64,7 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
     written.
     """
     result = SweepResult(path)
-    folder, points = result.folder, Points(result, say)
+    folder, points = result.folder, Points(result, say, wanted.html)
     setup = read_setup(folder.config, path, wanted, say)
     figures = sweep_figures.rendered(
         points.axes, points.rows, points.curves, setup.drawn(wanted), setup.dpi
@@ -71,7 +80,9 @@ def again(path: Path, wanted: Wanted, say: Say) -> list[Path]:
     if wanted.html:
         origin = read_provenance(folder, say) if folder.provenance.exists() else {}
         source = setup.text or json.dumps(result.description, indent=2)
-        html = of_sweep.page(name, points.axes, points.rows, source, origin, drawings)
+        html = of_sweep.page(
+            name, points.axes, points.rows, source, origin, drawings, points.traces
+        )
         write_whole(path / PAGE, html)
         written.append(path / PAGE)
     if points.whole and not folder.summary.exists():

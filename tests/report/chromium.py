@@ -26,6 +26,8 @@ FLAGS = (
 # Chromium wants the pipes as 3 and 4
 PIPED = "import os, sys; r, w = map(int, sys.argv[1:3]); os.dup2(r, 3); os.dup2(w, 4); "
 PIPED += "os.execv(sys.argv[3], sys.argv[3:])"
+KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+BOX = "getBoundingClientRect()"
 HIGH = 20  # descriptors that 3 and 4 do not replace
 
 
@@ -100,11 +102,26 @@ class Tab:
 
     def press(self, key: str) -> None:
         """One key, down and up."""
-        code = {"Tab": 9, "Enter": 13}[key]
+        code = KEYS[key]
         for kind in ("keyDown", "keyUp"):
             text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
             more = {"key": key, "code": key, "windowsVirtualKeyCode": code, **text}
             self.call("Input.dispatchKeyEvent", type=kind, **more)
+
+    def point(self, selector: str, click: bool = False) -> None:
+        """Move the mouse to the middle of an element, which is brought into view; press it."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.ask(f"{found}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        box = self.ask(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({found}.{BOX})")
+        at = {"x": box[0], "y": box[1]}
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", **at)
+        for kind in ("mousePressed", "mouseReleased") if click else ():
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+
+    def settle(self) -> None:
+        """Until the page has drawn what it was asked to."""
+        frames = "new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(1))))"
+        self.call("Runtime.evaluate", expression=frames, awaitPromise=True)
 
 
 @contextmanager

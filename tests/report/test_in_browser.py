@@ -51,7 +51,8 @@ def browser() -> Iterator[Tab]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_loads_alone_and_in_silence(kind: str, browser: Tab, pages: dict[str, Path]) -> None:
     browser.open(pages[kind])
-    assert browser.requests == [pages[kind].resolve().as_uri()]
+    asked = [url for url in browser.requests if not url.startswith("data:")]  # within the page
+    assert asked == [pages[kind].resolve().as_uri()]
     assert browser.complaints == []
     assert browser.ask("document.querySelectorAll('svg path').length") > 50  # something is drawn
 

@@ -1,13 +1,16 @@
-"""A page as one HTML file: it opens from disk, asks the network for nothing and runs no script.
+"""A page as one HTML file: it opens from disk, asks the network for nothing, and runs no script but
+those that it names by their hash.
 
 What it shows is text from configs, files and their names: every piece of it goes through
 `elements.text`. Should something slip through all the same, the page's own policy (its
-Content-Security-Policy) lets no script run and nothing load. Nothing in it depends on the time:
-the same folder gives the same bytes.
+Content-Security-Policy) lets no other script run and nothing load. Nothing in it depends on the
+time: the same folder gives the same bytes.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
@@ -47,7 +50,7 @@ $sections
 <footer>
 <p>$foot</p>
 </footer>
-</body>
+$scripts</body>
 </html>
 """)
 
@@ -70,13 +73,14 @@ class Page:
     what: str
     sections: Sequence[Section]
     foot: str
+    scripts: Sequence[str] = ()  # JavaScript, run in this order when all of the page is there
 
 
 def document(page: Page) -> str:
     """The HTML of a whole page; sections without a body are left out."""
     sections = [section for section in page.sections if section.body]
     return _DOCUMENT.substitute(
-        policy=POLICY,
+        policy=_policy(page.scripts),
         version=text(__version__),
         sheet=sheet(),
         kind=text(page.kind),
@@ -87,7 +91,15 @@ def document(page: Page) -> str:
         ),
         sections="\n".join(map(_section, sections)),
         foot=text(page.foot),
+        scripts="".join(f"<script>{script}</script>\n" for script in page.scripts),
     )
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Nothing from anywhere, and of scripts these alone."""
+    hashes = (base64.b64encode(hashlib.sha256(one.encode()).digest()) for one in scripts)
+    allowed = " ".join(f"'sha256-{found.decode()}'" for found in hashes)
+    return f"{POLICY}; script-src {allowed}" if scripts else POLICY
 
 
 def _section(section: Section) -> str:

@@ -25,8 +25,12 @@ def text(value: object) -> str:
 
     What has no shape (control characters, halves of a surrogate pair) is shown as in Python.
     """
-    shown = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(value))
-    return html.escape("".join(shown), quote=True)
+    return html.escape(printable(value), quote=True)
+
+
+def printable(value: object) -> str:
+    """Plain text in which all has a shape."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(value))
 
 
 def paragraphs(lines: Iterable[str], kind: str = "") -> str:

@@ -58,6 +58,44 @@ td { white-space: nowrap; }
 .tables { display: grid; gap: 1rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr)); }
 .tables > div { min-width: 0; }
+.controls { display: flex; flex-wrap: wrap; gap: .5rem .75rem; align-items: flex-end;
+  font-size: .875rem; }
+.controls fieldset { border: 1px solid var(--line); border-radius: .4rem; margin: 0; min-width: 0;
+  padding: .15rem .6rem .4rem; display: flex; flex-wrap: wrap; gap: .2rem .8rem; }
+.controls legend { color: var(--soft); padding: 0 .25rem; }
+.controls label { display: inline-flex; gap: .35rem; align-items: center; max-width: 100%; }
+.controls select { max-width: 12rem; }
+select, button { font: inherit; color: inherit; background: var(--back); padding: .15rem .4rem;
+  border: 1px solid var(--line); border-radius: .3rem; }
+button { cursor: pointer; padding: .25rem .7rem; }
+.controls i { width: .8em; height: .8em; border-radius: .15em; }
+.panes { display: grid; gap: 1.5rem 2rem; grid-template-columns: minmax(0, 1fr); }
+.pane { min-width: 0; }
+.pane .soft { margin: .25rem 0 0; }
+.pane svg { display: block; width: auto; min-width: 0; }
+#explorer-legend { margin-bottom: .5rem; }
+#explorer-point { margin: 0 0 .75rem; padding: .4rem .75rem; border-left: .4rem solid var(--line);
+  background: var(--back); min-height: 4.2rem; }
+#explorer-point.passing { opacity: .85; }
+#explorer-diagram [data-point] { cursor: pointer; outline: none; }
+.ring { fill: none; vector-effect: non-scaling-stroke; stroke: #111111; stroke-width: 2.5;
+  pointer-events: none; }
+.ring-met { stroke-dasharray: 5 3; }
+.ring.under { stroke: #ffffff; stroke-width: 5.5; stroke-dasharray: none; }
+.ring.around { stroke: var(--ink); stroke-width: 1.75; stroke-dasharray: none; }
+.ring-met.around { stroke-width: 1; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+#points .scroll { max-height: 34rem; overflow: auto; position: relative; }
+#points thead th { position: sticky; top: 0; background: var(--paper); }
+.explored th button { background: none; border: 0; padding: 0; font-weight: 600;
+  text-align: right; }
+.explored th button::after { content: " ↕"; color: var(--soft); font-weight: 400; }
+.explored th[aria-sort=ascending] button::after { content: " ↑"; color: inherit; }
+.explored th[aria-sort=descending] button::after { content: " ↓"; color: inherit; }
+.explored tbody tr { cursor: pointer; }
+.explored tbody tr:hover { background: var(--back); }
+.explored tbody tr.chosen { background: var(--note); }
+@media (min-width: 62rem) { .panes { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); } }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 pre { background: var(--back); padding: .75rem 1rem; overflow-x: auto; font-size: .875rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); }
@@ -65,7 +103,14 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); }
   @page { margin: 15mm; }
   :root { color-scheme: light; }
   body { padding: 0; max-width: none; font-size: 10pt; }
-  nav, .skip, summary { display: none; }
+  nav, .skip, summary, .controls, #explorer-how, #explorer-without { display: none; }
+  .panes, #points .scroll { max-height: none; }
+  .pane, #points tr { break-inside: avoid; }
+  #points thead th { position: static; }
+  #points td, #points th { font-size: 7.5pt; padding-right: .5rem; overflow-wrap: break-word; }
+  #points th { overflow-wrap: anywhere; }
+  .explored th button { white-space: normal; text-align: inherit; }
+  .explored th button::after { content: ""; }
   .figures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   figure svg { min-width: 0; }
   figure .scroll, tr, .headline { break-inside: avoid; }

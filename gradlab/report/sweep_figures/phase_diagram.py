@@ -82,12 +82,12 @@ def colour_limit(growth: Array) -> tuple[float, str]:
     return limit, ends.get((below, above), "both")
 
 
-def colours() -> Colormap:
-    """From the verdicts' blue through white to their orange; soon away from white."""
-    from matplotlib.colors import LinearSegmentedColormap
-
+def stops() -> list[tuple[float, str]]:
+    """The colours of growth from one limit to the other, as fractions of the way between them:
+    from the verdicts' blue through white to their orange; soon away from white.
+    """
     vanishing, exploding = (style.VERDICT_COLOURS[v] for v in ("vanishing", "exploding"))
-    stops = [
+    return [
         (0.0, "#0b3f73"),
         (0.2, vanishing),
         (0.4, "#7fb2dc"),
@@ -98,7 +98,13 @@ def colours() -> Colormap:
         (0.8, "#ea7a2c"),
         (1.0, exploding),
     ]
-    return LinearSegmentedColormap.from_list("growth", stops, N=511)
+
+
+def colours() -> Colormap:
+    """The stops as matplotlib's."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("growth", stops(), N=511)
 
 
 def _cells(
