@@ -16,7 +16,7 @@ from gradlab.report import figures
 
 ALWAYS = (
     *("gradient_norms", "singular_values", "product_singular_values", "lyapunov_spectrum"),
-    *("weight_gradient", "weight_spectrum"),
+    *("weight_gradient", "weight_spectrum", "seed_spread"),  # the seeds of the records below differ
 )
 # a record for each of the others
 OTHERS = {
@@ -26,6 +26,9 @@ OTHERS = {
     "directions": "both directions",
     "cell_paths": "direct path",
     "factor_histogram": "factors between",
+    "weight_eigenvalues": "rnn",
+    "gate_histograms": "lstm",
+    "clipping": "step clip",
 }
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-1."}
 
@@ -37,7 +40,8 @@ def test_overflow_of_all_seeds_is_left_out(name: str) -> None:
 
 def test_what_does_not_apply_is_skipped(tmp_path: Path) -> None:
     paths = figures.save(older(record("no spectrum")), tmp_path, ["png"], 50)
-    assert [path.name for path in paths] == ["gradient_norms.png", "weight_gradient.png"]
+    names = ["gradient_norms", "seed_spread", "weight_gradient"]
+    assert [path.name for path in paths] == [f"{name}.png" for name in names]
     assert figures.save(overflowed(), tmp_path, ["png"], 50) == []
     assert figures.save(record("rnn"), tmp_path, [], 50) == []
 
