@@ -78,7 +78,7 @@ def norms(record: Record) -> tuple[Array, NDArray[np.bool_]]:
         2 * math.log(10) * record[f"log10_grad_norm_{part}"][alive][:, steps] for part in parts
     ]
     whole: Array = np.logaddexp.reduce(squares, axis=0) / (2 * math.log(10))
-    return whole.ravel(), record["clip_scale"][alive][:, steps].ravel() < 1
+    return np.asarray(whole, np.float64).ravel(), record["clip_scale"][alive][:, steps].ravel() < 1
 
 
 def _edges(values: Array, line: float | None) -> Array:

@@ -230,3 +230,11 @@ def test_stretch_of_a_geometric_series() -> None:
     assert weight_gradient.holding(equal).steps == 95
     assert weight_gradient.title(equal) == "The weights learn from all steps"
     assert weight_gradient.holding(weights(lambda t: 1000 * t)).steps == 1
+
+
+@pytest.mark.parametrize("case", ["some seeds overflow", "spectra, overflow"])
+def test_the_cases_of_overflow_do_overflow(case: str) -> None:
+    """In some seeds: else the tests of what is left of the others would test nothing."""
+    overflown = record(case)["overflow_step"] > 0
+    assert overflown.any()
+    assert not overflown.all()
