@@ -78,7 +78,7 @@ def norms(record: Record) -> tuple[Array, NDArray[np.bool_]]:
         2 * math.log(10) * record[f"log10_grad_norm_{part}"][alive][:, steps] for part in parts
     ]
     whole: Array = np.logaddexp.reduce(squares, axis=0) / (2 * math.log(10))
-    return np.asarray(whole, np.float64).ravel(), record["clip_scale"][alive][:, steps].ravel() < 1
+    return whole.ravel(), record["clip_scale"][alive][:, steps].ravel() < 1
 
 
 def _edges(values: Array, line: float | None) -> Array:
@@ -86,7 +86,8 @@ def _edges(values: Array, line: float | None) -> Array:
     low, high = decades.limits([values] if line is None else [values, np.array([line])])
     width = (high - low) / BINS
     start = low if line is None else line - width * math.ceil((line - low) / width)
-    return start + width * np.arange(BINS + 2)
+    edges: Array = start + width * np.arange(BINS + 2, dtype=float)
+    return edges
 
 
 def title(record: Record) -> str:
