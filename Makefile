@@ -5,6 +5,7 @@
 # make test-lowest  quick tests with the oldest packages that pyproject.toml allows
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
 # make schema  configs/gradlab.schema.json, for editors
+# make baselines  the pictures that the figures are held against in the tests, drawn anew
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make pictures  the pictures of the README, from the examples
 # make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
@@ -24,7 +25,7 @@ RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
-.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema pictures \
+.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema baselines gallery \
   bench bench-small curves clean
 
 run: $(VENV)/.installed
@@ -79,6 +80,9 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.jso
 
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force
+
+baselines: $(VENV)/.installed-dev
+	$(BIN)/python tests/report/figures/baselines.py
 
 schema: $(VENV)/.installed
 	$(BIN)/gradlab schema --out configs/gradlab.schema.json
