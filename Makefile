@@ -7,7 +7,7 @@
 # make schema  configs/gradlab.schema.json, for editors
 # make baselines  the pictures that the figures are held against in the tests, drawn anew
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
-# make pictures  the pictures of the README, from the examples
+# make gallery  docs/gallery.md, docs/figures.md and the pictures of the README, from the examples
 # make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
 # make curves  how time and memory grow, docs/performance.md
 
@@ -87,16 +87,9 @@ baselines: $(VENV)/.installed-dev
 schema: $(VENV)/.installed
 	$(BIN)/gradlab schema --out configs/gradlab.schema.json
 
-# the pictures of the README, from the examples
-pictures: examples
-	for name in rnn_exploding lstm trained_lstm; do \
-	  cp results/$$name/gradient_norms.png docs/images/$$name.png; done
-	cp results/rnn_exploding/singular_values.png docs/images/
-	cp results/layers/layer_heatmap.png docs/images/layers.png
-	cp results/truncated/lag_split.png docs/images/
-	cp results/phase_diagram/phase_diagram.png docs/images/
-	cp results/cells_sweep/growth_rate.png docs/images/cells_sweep.png
-	cp results/init_sweep/phase_diagram.png docs/images/init_sweep.png
+# docs/gallery.md, docs/figures.md and the pictures of both and of the README, from the examples
+gallery: examples
+	$(BIN)/python docs/gallery.py --results results
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -37,6 +37,8 @@ def applies(record: Record) -> bool:
 
 def draw(ax: Axes, record: Record) -> None:
     """Draw the figure of the module's docstring."""
+    from matplotlib.ticker import MaxNLocator
+
     before, acted = norms(record)
     there = np.isfinite(before)
     threshold, by = record.config["clip"]["threshold"], record.config["clip"]["by"]
@@ -56,6 +58,8 @@ def draw(ax: Axes, record: Record) -> None:
         ax.axvline(line, label=f"threshold {plain(threshold)}", zorder=4, **THRESHOLD)
     decades.set_x(ax, edges[0], edges[-1])
     ax.set_ylim(0, ROOM * bottom.max())
+    if by != "step_norm":
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))  # seeds are whole
     captions.title(ax, title(record), notes=_notes(record, before))
     of = "of dL/dhₜ" if by == "step_norm" else "of the gradient of all parameters"
     ax.set_xlabel(f"norm {of} before clipping (log scale)")

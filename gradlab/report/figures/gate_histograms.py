@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gradlab.cells import CELLS
 from gradlab.record import Record
 from gradlab.report import network, style
 from gradlab.report.figures import captions, histogram, panes
@@ -100,7 +101,10 @@ def shape(counts: NDArray[np.int64]) -> histogram.Histogram:
 
 
 def title(record: Record) -> str:
-    """Which gate is saturated most, and how much."""
+    """How much of the state is kept, or which gate is saturated most."""
+    keeps = CELLS[record.config["cell"]["type"]].KEEPS
+    if keeps in gates(record):
+        return f"The {NAMES[keeps]} keeps {_told(record, keeps)[0]:.2f} of the state on average"
     told = {gate: _told(record, gate)[1] for gate in gates(record)}
     most = max(told, key=lambda gate: told[gate])
     of = NAMES.get(most, most)

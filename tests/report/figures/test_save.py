@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from figure_records import overflowed, record
@@ -84,13 +85,18 @@ def test_names_choose_and_unknown_ones_are_refused(tmp_path: Path) -> None:
 
 
 def test_text_of_a_record_is_not_read_as_mathematics(tmp_path: Path) -> None:
-    source = record("rnn")
+    source = record("lstm")
     gate = {r"$\frac{$": 1.0, "_$&<x>": 2.0}
     summary = source.summary | {"sigma_max_by_gate": gate}
-    names = source.names | {"parts": ["h", r"$\bad{$"]}
+    odd_gates = [r"$\frac{$", "_$&<script>", "g]]>", "--><o"]
+    names = source.names | {"parts": ["h", r"$\bad{$"], "recurrent": odd_gates, "gates": odd_gates}
     more = {r"log10_grad_norm_$\bad{$": source["log10_grad_norm_h"]}
     odd = replace(source, summary=summary, names=names, arrays=source.arrays | more)
-    assert figures.save(odd, tmp_path, ["png", "svg", "pdf"], 50)
+    paths = figures.save(odd, tmp_path, ["png", "svg", "pdf"], 50)
+    assert {"gate_histograms", "weight_eigenvalues"} <= {path.stem for path in paths}
+    for path in tmp_path.glob("*.svg"):
+        tags = {one.tag.rpartition("}")[2] for one in ElementTree.parse(path).iter()}
+        assert tags.isdisjoint({"script", "x", "o"})
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

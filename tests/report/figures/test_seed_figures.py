@@ -176,6 +176,18 @@ def test_the_steps_are_the_shares_of_the_counts(case: str) -> None:
         np.testing.assert_allclose(data.values, 100 * shares / counts.sum(), rtol=1e-12)
 
 
+def test_titles_of_gates() -> None:
+    """Without weights each gate is sigma of its bias: sigma(3) = 0.9526 of the state is kept."""
+    init = {"recurrent": "zeros", "input": "zeros", "forget_bias": 3.0}
+    kept = "keeps 0.95 of the state on average"
+    assert gate_histograms.title(made(cell="lstm", init=init)) == f"The forget gate f {kept}"
+    assert gate_histograms.title(made(cell="gru", init=init)) == f"The update gate z {kept}"
+    still = made(cell="rnn", init={"recurrent": "zeros", "input": "zeros"})
+    assert gate_histograms.title(still) == "The activation h is hardly saturated"
+    stuck = made(cell="rnn", init={"recurrent": "zeros", "input": "zeros", "bias": 50.0})
+    assert gate_histograms.title(stuck) == "The activation h is saturated in 100 % of all cases"
+
+
 def test_values_beyond_one_are_told_and_count_in_the_whole() -> None:
     source = record("relu")
     counts = source["gate_histogram"]
