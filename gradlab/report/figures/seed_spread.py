@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FEWEST = 3  # seeds
+MARGIN = 3.0  # per cent, below and above: for the marks of the ends
 APART = math.log10(1.5)  # decades between mean and median
 MEDIAN: dict[str, Any] = {"marker": "", "linestyle": "-", "linewidth": 1.6, "color": style.INK}
 SIDES = {
@@ -61,7 +62,7 @@ def draw(ax: Axes, record: Record) -> None:
     ax.axvline(middle, label=f"median: {power(middle)}", zorder=2, **MEDIAN)
     ax.axvline(mean, label=f"mean: {power(mean)}", zorder=2, **style.THEORY)
     decades.set_x(ax, low, high)
-    ax.set_ylim(0, 100)
+    ax.set_ylim(-MARGIN, 100 + MARGIN)
     captions.title(ax, title(record), notes=_notes(record, values))
     ax.set_xlabel("what is left of the gradient norm at the far end (log scale)")
     ax.set_ylabel("seeds with less (%)")
