@@ -109,7 +109,7 @@ def _curve(record: Record, out: Console) -> None:
 def _plots(record: Record, out: Console) -> None:
     from gradlab.report.plotted import plots
 
-    for plot in plots(record):
+    for plot in plots(record, out.width):
         out.print()
         out.print(Text(plot.title, style="italic"))
         out.print(Text("\n".join(plot.lines), style=verdict_colour(record)))

@@ -3,7 +3,7 @@
 Claims:
 - a straight line is a straight line of dots, from the lowest row at one end to the highest at the
   other; what is constant is level; zeros are gaps, and a single step is drawn;
-- every line fits into 80 columns, whatever the numbers;
+- every line fits into 80 columns, whatever the numbers, and into fewer where there are fewer;
 - the spectrum is of the exponents where there are any, else of W_hh, of which an orthogonal one is
   level; without a recurrent matrix there is none; what overflowed in some seeds is of the others;
 - piped there is no colour and the dots are the same; without Unicode the curve is a line of ASCII;
@@ -89,6 +89,14 @@ def test_every_line_fits(scale: float) -> None:
         assert found  # of the linear cell at 30 there is no gradient
         for plot in found:
             assert max(map(len, [plot.title, *plot.lines])) <= 80
+
+
+@pytest.mark.parametrize("columns", [40, 60, 79, 80, 200])
+def test_a_terminal_of_other_width_has_whole_lines(columns: int) -> None:
+    source = run(seq_len=300)
+    for plot in plotted.plots(source, columns):
+        assert max(map(len, plot.lines)) <= min(columns, 80)
+        assert len(plot.lines) == plotted.HEIGHT + 4
 
 
 def test_which_spectrum() -> None:
