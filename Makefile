@@ -5,9 +5,10 @@
 # make test-lowest  quick tests with the oldest packages that pyproject.toml allows
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
 # make schema  configs/gradlab.schema.json, for editors
+# make baselines  the pictures that the figures are held against in the tests, drawn anew
 # make reliability  docs/reliability.md from the tests;  make fuzz  random tests for long
 # make charting  the charting library of a sweep's page again, with npm
-# make pictures  the pictures of the README, from the examples
+# make gallery  docs/gallery.md, docs/figures.md and the pictures of the README, from the examples
 # make bench  gradlab beside NumPy, PyTorch and JAX programs, minutes;  make bench-small  the same in seconds
 # make bench-kernels  the hot kernels beside the products they cannot do without, half a minute
 # make curves  how time and memory grow, docs/performance.md
@@ -27,7 +28,7 @@ EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
 
 .PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema \
-  charting pictures bench bench-small bench-kernels curves clean
+  baselines charting gallery bench bench-small bench-kernels curves clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradlab run $(CONFIG)
@@ -82,6 +83,9 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.jso
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force
 
+baselines: $(VENV)/.installed-dev
+	$(BIN)/python tests/report/figures/baselines.py
+
 schema: $(VENV)/.installed
 	$(BIN)/gradlab schema --out configs/gradlab.schema.json
 
@@ -89,16 +93,9 @@ schema: $(VENV)/.installed
 charting:
 	$(PYTHON) charting/make.py
 
-# the pictures of the README, from the examples
-pictures: examples
-	for name in rnn_exploding lstm trained_lstm; do \
-	  cp results/$$name/gradient_norms.png docs/images/$$name.png; done
-	cp results/rnn_exploding/singular_values.png docs/images/
-	cp results/layers/layer_heatmap.png docs/images/layers.png
-	cp results/truncated/lag_split.png docs/images/
-	cp results/phase_diagram/phase_diagram.png docs/images/
-	cp results/cells_sweep/growth_rate.png docs/images/cells_sweep.png
-	cp results/init_sweep/phase_diagram.png docs/images/init_sweep.png
+# docs/gallery.md, docs/figures.md and the pictures of both and of the README, from the examples
+gallery: examples
+	$(BIN)/python docs/gallery.py --results results
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -35,6 +35,7 @@ BASE: dict[str, Any] = {
     "seeds": 4,
     "spectrum": {"step": False, "product": False, "lyapunov": False},
     "lag_split": "none",
+    "gate_histogram": False,
 }
 MIB = 2.0**20
 FAR = 1.5

@@ -187,6 +187,7 @@ def config(w: Workload, folder: str) -> dict[str, Any]:
         "loss": {"type": "upstream", "value": "normal"},
         "spectrum": spectrum(w),
         "lag_split": "none",
+        "gate_histogram": False,
     }
     if w.recorded:
         given["inputs"] = {"type": "file", "path": f"{folder}/inputs.npy", "cut": "start"}

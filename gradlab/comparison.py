@@ -52,7 +52,8 @@ def run(spec: Spec, progress: Progress | None = None) -> Record:
 def norms_only(spec: Spec) -> Spec:
     """The same experiment without what costs most and is not compared."""
     clip = spec.clip if spec.clip is not None and spec.clip[1] == "step_norm" else None
-    return replace(spec, clip=clip, lag_split=False, spectra=frozenset(), theory="none")
+    without = replace(spec, lag_split=False, spectra=frozenset(), gate_histogram=False)
+    return replace(without, clip=clip, theory="none")
 
 
 def twin(spec: Spec) -> Spec:

@@ -143,7 +143,8 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
     """
     start = _number(loaded.config, key)
     folder = Path.cwd() if loaded.source.path is None else loaded.source.path.parent
-    fixed = ["spectrum=none", "lag_split=none", "figures=none", "theory=none"]
+    fixed = ["spectrum=none", "lag_split=none", "gate_histogram=false"]
+    fixed += ["figures=none", "theory=none"]
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config

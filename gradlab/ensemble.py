@@ -165,6 +165,7 @@ def _wanted(spec: Spec, last: bool) -> Wanted:
         spec.sequences if "step" in spectra else 0,
         spec.chain_weights,
         int(spec.sets.max()) + 1,
+        spec.gate_histogram,
         Products(
             spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],
             spec.values,

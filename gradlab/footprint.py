@@ -13,6 +13,7 @@ from math import prod
 
 from gradlab.engine.forward import BLOCK
 from gradlab.engine.lags import AT_ONCE
+from gradlab.engine.observe import GATE_BINS
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.machine import room
 from gradlab.memory import (
@@ -177,6 +178,9 @@ def _records(spec: Spec, members: int, at_once: int) -> float:
     norms = COLUMNS * (layers + (layers > 1))
     values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
     arrays = NUMBER * N * ends * members * (norms + gates + values)
+    if spec.gate_histogram:
+        counted = max(len(spec.base.PACKED), 1) * layers
+        arrays += NUMBER * ends * members * counted * (GATE_BINS + 2)
     if spec.lag_split:
         arrays += NUMBER * spec.steps * ends * members * 4
     full = NUMBER * N * at_once * spec.sequences * _width(spec) * ("step" in spec.spectra)

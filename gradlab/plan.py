@@ -29,6 +29,7 @@ from gradlab.trained import trained
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
+GATES_WORK = 5e7  # counted values of gates: 0.3 to 0.5 s
 SPECTRA_WORK = 4e9  # products and exponents: members times steps times D^3, about a second
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
 PART = 20_000  # bytes that a layer of the network takes at least, beside its weights
@@ -67,6 +68,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
             "input_size": I,
             "record_every": every,
             "spectrum": _spectrum(config, D, T // n, alone),
+            "gate_histogram": _gates_counted(config, H, alone),
         }
     )
     described, identity = describe(config)
@@ -100,6 +102,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         ),
         every=config.spectrum.every,
         sequences=config.spectrum.sequences,
+        gate_histogram=config.gate_histogram is True,
         theory=config.theory,
         compare=config.init.compare is True,
         seeds=config.members,
@@ -211,6 +214,20 @@ def _spectrum(config: Config, D: int, steps: int, alone: bool) -> Spectrum:
     found = {name: getattr(spectrum, name) for name in ("product", "lyapunov")}
     settled = {name: cheap if value == "auto" else value for name, value in found.items()}
     return spectrum.model_copy(update=settled)
+
+
+def _gates_counted(config: Config, H: int, alone: bool) -> bool:
+    """What `auto` comes to. A user's own cell does not say which of its numbers are gates."""
+    cell = config.cell.type
+    if cell.endswith(FILE):
+        if config.gate_histogram is True:
+            why = "is about gates, and an own cell does not say what its gates are"
+            raise at(("gate_histogram",), f"gate_histogram: true {why}; remove it")
+        return False
+    if config.gate_histogram != "auto":
+        return config.gate_histogram
+    units = config.layers * (1 + config.bidirectional) * max(len(find(cell).PACKED), 1) * H
+    return alone and len(config.members) * config.seq_len * config.batch_size * units <= GATES_WORK
 
 
 def _splits(config: Config, entries: int) -> bool:

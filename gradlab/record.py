@@ -18,8 +18,10 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | log10_product_condition | (R, N, sequences) | largest over smallest; NaN where not all are known |
 | lyapunov_exponents | (R, sequences, D) | QR averages, descending, nats per step |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
+| gate_histogram | (R, gates, 102) | counts of values: below -1, 100 bins of [-1, 1], above 1 |
 | clip_scale | (R, N) | factor of a step clip |
 | weight_singular_values | (R, gates, H) | of the recurrent blocks |
+| weight_eigenvalues | (R, gates, H) | of them, complex, the largest first; as the radius |
 | weight_spectral_radius | (R, gates) | of the recurrent blocks; not with `spectrum: none` |
 | log10_path_norm | (R, N, paths) | terms of dc_t/dc_{t-1}: Frobenius norm / sqrt(H) |
 | factor_histogram | (R, 50) | counts of the factor of a diagonal Jacobian, over [0, 1] |

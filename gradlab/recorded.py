@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.drawn import Member, Tensors
 from gradlab.engine import clip as clipping
@@ -13,7 +15,7 @@ from gradlab.engine.lags import LagSplit, deviation
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.recording import Gradients
 from gradlab.engine.scaled import Scaled, norm
-from gradlab.engine.spectrum import weight_singular_values, weight_spectral_radius
+from gradlab.engine.spectrum import weight_eigenvalues, weight_singular_values
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
 
@@ -46,6 +48,8 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
             arrays["log10_path_norm"] = np.log10(gradients.path_norms).swapaxes(0, 1).copy()
     if gradients.factor_histogram is not None:
         arrays["factor_histogram"] = gradients.factor_histogram
+    if gradients.gate_histogram is not None:
+        arrays["gate_histogram"] = gradients.gate_histogram
     return arrays
 
 
@@ -62,6 +66,9 @@ def by_layer(each: Sequence[Gradients]) -> Arrays:
     for name in ("gate_mean", "gate_slope", "gate_saturation"):
         gates = np.concatenate([getattr(g, name) for g in each], axis=-1)
         arrays[name] = np.ascontiguousarray(gates.swapaxes(0, 1))
+    counts = [g.gate_histogram for g in each if g.gate_histogram is not None]
+    if counts:
+        arrays["gate_histogram"] = np.concatenate(counts, axis=1)
     scale = np.min([g.clip_scale for g in each], axis=0)
     return arrays | {"clip_scale": np.ascontiguousarray(scale.swapaxes(0, 1))}
 
@@ -149,8 +156,8 @@ def lost(arrays: Arrays, members: Array) -> None:
 
 
 def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]:
-    """Singular values and, where it is told, spectral radius of the recurrent blocks, and the
-    blocks' names.
+    """Singular values and, where they are told, eigenvalues and spectral radius of the recurrent
+    blocks, and the blocks' names.
 
     Of weights that are fresh at every step: for each singular value the largest over the steps.
     """
@@ -159,7 +166,7 @@ def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]
         return {}, []
     phases = ("encoder.", "decoder.") if spec.topology.phases else ("",)
     values: list[Array] = []
-    radii: list[Array] = []
+    eigenvalues: list[NDArray[np.complex128]] = []
     names: list[str] = []
     for layer in spec.weights:
         for tensor in layer:
@@ -167,9 +174,10 @@ def recurrent_spectrum(spec: Spec, tensors: Tensors) -> tuple[Arrays, list[str]]
             found = [weight_singular_values(gates, W) for W in tensors[tensor]]
             values += found if spec.topology.tied else [np.max(found, axis=0)]
             if spec.radius:
-                radii += [weight_spectral_radius(gates, W) for W in tensors[tensor]]
+                eigenvalues += [weight_eigenvalues(gates, W) for W in tensors[tensor]]
             names += [f"{phase}{gate}{end}" for phase in phases for gate in spec.base.GATES]
-    arrays = {"weight_singular_values": np.concatenate(values, axis=1)}
+    arrays: dict[str, NDArray[Any]] = {"weight_singular_values": np.concatenate(values, axis=1)}
     if spec.radius:
-        arrays["weight_spectral_radius"] = np.concatenate(radii, axis=1)
+        arrays["weight_eigenvalues"] = np.concatenate(eigenvalues, axis=1)
+        arrays["weight_spectral_radius"] = np.abs(arrays["weight_eigenvalues"][..., 0])
     return arrays, names

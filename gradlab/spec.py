@@ -93,6 +93,7 @@ class Spec:
     spectra: frozenset[str]  # of step, product, lyapunov: which are computed
     every: int  # products at every m-th recorded step
     sequences: int
+    gate_histogram: bool  # whether the gates' values are counted
     theory: str  # auto, full or none: which predictions the summary has
     compare: bool  # with weights of a file: also with ones drawn anew, and the edge
     seeds: tuple[int, ...]
@@ -109,7 +110,7 @@ class Spec:
             (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
             (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
             (self.loss, tuple(self.entries.items()), tuple(self.rows)),
-            (self.values, self.spectra, self.every, self.sequences),
+            (self.values, self.spectra, self.every, self.sequences, self.gate_histogram),
             (self.dtype.name, self.checkpoint, self.tensors),
             self.clip is not None and self.clip[1] == "step_norm",
         )

@@ -62,7 +62,7 @@ def _show_record(record: Record, json: bool) -> None:
         return
     from gradlab.report.terminal import console, show
 
-    show(record, console())
+    show(record, console(), plots=True)
 
 
 def _show_sweep(result: SweepResult, json: bool) -> None:

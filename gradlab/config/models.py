@@ -24,6 +24,7 @@ from gradlab.config.fields import (
     NotNegative,
     Seed,
     Size,
+    flag_or,
     refused,
     size_or,
 )
@@ -125,6 +126,11 @@ class Config(Section):
         short("spectrum", Spectrum),
         Field(description="Which singular values are computed; none for norms only."),
     ] = Spectrum()
+    gate_histogram: Annotated[
+        Literal["auto"] | bool,
+        flag_or("auto"),
+        Field(description="How often each gate has which value; auto: in a run that is not long."),
+    ] = "auto"
     theory: Annotated[
         Literal["auto", "full", "none"],
         Field(description="Predictions in the summary; full: also those that take a second."),

@@ -15,7 +15,7 @@ from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares
 from gradlab.engine.loss import Loss
 from gradlab.engine.lyapunov import LyapunovExponents
-from gradlab.engine.observe import FactorHistogram, PathNorms
+from gradlab.engine.observe import FactorHistogram, GateHistogram, PathNorms
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.pulls import Running, StepPulls
 from gradlab.engine.recording import Gradients, Products, Wanted, complete_start, empty, record
@@ -50,10 +50,11 @@ def backpropagate(
     total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
     paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
     factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
+    gates = GateHistogram(cell, R) if wanted.gates else None
     products, exponents = _spectra(R, D, wanted.products)
     running: list[Running] = [o for o in (products, exponents) if o is not None]
     steps = StepPulls(cell, weights, wanted.products.sequences, running) if running else None
-    observers = [o for o in (paths, factor, steps, inputs) if o is not None]
+    observers = [o for o in (paths, factor, gates, steps, inputs) if o is not None]
     out: Gradients | None = None
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
@@ -68,6 +69,7 @@ def backpropagate(
     out.parameters = total.total
     out.path_norms = None if paths is None else paths.norms
     out.factor_histogram = None if factor is None else factor.counts
+    out.gate_histogram = None if gates is None else gates.counts
     out.products = products
     out.lyapunov = None if exponents is None else exponents.exponents()
     complete_start(trajectory, out)

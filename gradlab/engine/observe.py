@@ -1,4 +1,5 @@
-"""What only some cells can show: the paths of the cell state, the distribution of a factor.
+"""What only some cells can show, or is wanted of them: the paths of the cell state, how a factor
+and the gates are distributed.
 
 A cell that has these functions says so by having them (`Paths` and `Factor` in cells.interface).
 """
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells.interface import Factor, Paths
+from gradlab.cells.interface import Cell, Factor, Paths
 from gradlab.engine.backward import Block
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
 BINS = 50  # of the factor, over [0, 1]
+GATE_BINS = 2 * BINS  # of a gate, over [-1, 1]; before and after them what lies outside
 
 
 class PathNorms:
@@ -67,3 +69,30 @@ class FactorHistogram:
         member = np.arange(R)[:, None, None] * BINS
         found = np.bincount((which + member).ravel(), minlength=R * BINS)
         self.counts += found.reshape(R, BINS)
+
+
+class GateHistogram:
+    """Counts (R, readings, 1 + GATE_BINS + 1) of the cell's gates, or of the activation of a cell
+    without gates, over steps, units and sequences: below -1, in the bins of [-1, 1], above 1.
+    """
+
+    def __init__(self, cell: Cell, R: int) -> None:
+        self._cell, self._R = cell, R
+        self.counts: NDArray[np.int64] = np.zeros((R, 0, GATE_BINS + 2), np.int64)
+
+    def add(self, block: Block) -> None:
+        """Count a block's values."""
+        readings = self._cell.readings(block.local).values()
+        found = np.stack([self._count(one.value) for one in readings], axis=1)
+        self.counts = found + (self.counts if self.counts.size else 0)
+
+    def _count(self, value: Array) -> NDArray[np.int64]:
+        """Of one gate (n, R, H, B)."""
+        # 50 less a rounding: 1 lies in the last bin, not beyond it, and -1 in the first
+        which = value * np.nextafter(BINS, 0, dtype=float)
+        np.floor(which, out=which)
+        np.fmax(which, -BINS - 1, out=which)  # where the state is lost, too
+        np.minimum(which, BINS, out=which)
+        which += np.arange(self._R)[:, None, None] * (GATE_BINS + 2) + (BINS + 1)
+        found = np.bincount(which.astype(np.int64).ravel(), minlength=self._R * (GATE_BINS + 2))
+        return found.reshape(self._R, GATE_BINS + 2)

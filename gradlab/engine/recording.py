@@ -41,6 +41,7 @@ class Wanted:
     sequences: int = 1
     weights: tuple[tuple[str, ...], ...] = (("weight_hh",),)
     sets: int = 1  # of weights
+    gates: bool = False  # whether their values are counted
     products: Products = Products()
 
     @property
@@ -58,7 +59,8 @@ class Gradients:
     clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
     layer_norms, by part of the state, and layer_weight_norm (N, R, layers): of a stack, with every
     path from the layer. path_norms (N, R, paths), factor_histogram (R, bins): of cells that have
-    them. products: their singular values. lyapunov (R, sequences, D): exponents, nats per step.
+    them. gate_histogram (R, readings, bins): where it is wanted. products: their singular values.
+    lyapunov (R, sequences, D): exponents, nats per step.
     parameters: dL/d(tensor).
     """
 
@@ -75,6 +77,7 @@ class Gradients:
     layer_weight_norm: Scaled | None = None
     path_norms: Array | None = None
     factor_histogram: NDArray[np.int64] | None = None
+    gate_histogram: NDArray[np.int64] | None = None
     products: ProductSpectrum | None = None
     lyapunov: Array | None = None
     parameters: dict[str, Scaled] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.nonlinearity import Array
@@ -34,15 +35,20 @@ def weight_singular_values(gates: int, weight_hh: Array) -> Array:
     return np.asarray(np.linalg.svd(blocks, compute_uv=False)[of])
 
 
-def weight_spectral_radius(gates: int, weight_hh: Array) -> Array:
-    """Spectral radius (R, gates) of each recurrent block of weight_hh (R, G, H)."""
+def weight_eigenvalues(gates: int, weight_hh: Array) -> NDArray[np.complex128]:
+    """Eigenvalues (R, gates, H) of each recurrent block of weight_hh (R, G, H): the largest modulus
+    first, of a conjugate pair the one above the real axis.
+    """
     blocks, of = _distinct(gates, weight_hh)
-    return np.asarray(np.abs(np.linalg.eigvals(blocks)).max(axis=-1)[of])
+    values = np.linalg.eigvals(blocks).astype(complex)
+    order = np.lexsort((-values.imag, -np.abs(values)))
+    return np.asarray(np.take_along_axis(values, order, axis=-1)[of])
 
 
 def weight_spectrum(gates: int, weight_hh: Array) -> tuple[Array, Array]:
     """Singular values (R, gates, H) and spectral radius (R, gates) of each recurrent block."""
-    return weight_singular_values(gates, weight_hh), weight_spectral_radius(gates, weight_hh)
+    radius = np.abs(weight_eigenvalues(gates, weight_hh)[..., 0])
+    return weight_singular_values(gates, weight_hh), radius
 
 
 def _distinct(gates: int, weight_hh: Array) -> tuple[Array, list[int]]:

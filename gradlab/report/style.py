@@ -49,6 +49,28 @@ PATH_COLOURS = {"direct": INDIGO, "forget": PURPLE, "input": ROSE, "candidate": 
 PATH_MARKERS = {"direct": "o", "forget": "s", "input": "v", "candidate": "^"}
 WHOLE, REST = INDIGO, ROSE  # a lag's share, and what is still missing after it
 FRESH = "#a07e1f"  # weights drawn anew, beside trained ones: between PURPLE and TEAL in grey
+CATEGORIES = (  # of P. Tol's muted scheme those dark enough for a line; neighbours differ in L*
+    INDIGO,  # 22
+    TEAL,  # 64
+    PURPLE,  # 46
+    "#ab9a2f",  # 63
+    "#882255",  # 32
+    "#117733",  # 43
+    ROSE,  # 56
+    "#111111",  # 5; a grey would be ROSE or TEAL to those who do not see red or green
+)
+GROWTH = (  # of growth rates, from the lowest to the highest; soon away from white
+    (0.0, "#0b3f73"),
+    (0.2, VERDICT_COLOURS["vanishing"]),
+    (0.4, "#7fb2dc"),
+    (0.47, "#c8dff0"),
+    (0.5, "#ffffff"),
+    (0.53, "#fcdec4"),
+    (0.6, "#f5b27f"),
+    (0.8, "#ea7a2c"),
+    (1.0, VERDICT_COLOURS["exploding"]),
+)
+NOTHING = "#dcdcdc"  # hatched: where there is no value
 SEQUENTIAL = "viridis"  # matplotlib's: lightness rises evenly, for colour-blind readers too
 
 INK = "#222222"

@@ -39,15 +39,18 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def show(record: Record, out: Console) -> None:
-    """Print the summary of one run."""
+def show(record: Record, out: Console, plots: bool = False) -> None:
+    """Print the summary of one run. plots: the curve, and a spectrum, of several lines each."""
     out.print(Text(experiment(record), style="dim"))
     out.print(Text(words.headline(record), style=f"bold {verdict_colour(record)}"))
     for reason in words.reasons(record):
         out.print(Text(f"  {reason}"))
     out.print()
     print_table(norms_by_lag(record), out)
-    _curve(record, out)
+    if plots and unicode(out):
+        _plots(record, out)
+    else:
+        _curve(record, out)
     clip = words.clipping(record)
     if clip is not None:
         out.print(Text(clip))
@@ -101,6 +104,16 @@ def _curve(record: Record, out: Console) -> None:
     last = record.config["seq_len"]
     out.print(Text(f"log |dL/dh_t|  t=0 {line} t={last}"))
     out.print(Text(f"from {low} to {high}; the gradient travels from right to left", style="dim"))
+
+
+def _plots(record: Record, out: Console) -> None:
+    from gradlab.report.plotted import plots
+
+    for plot in plots(record, out.width):
+        out.print()
+        out.print(Text(plot.title, style="italic"))
+        out.print(Text("\n".join(plot.lines), style=verdict_colour(record)))
+    out.print()
 
 
 def unicode(out: Console) -> bool:

@@ -87,6 +87,7 @@ def test_the_defaults(load_text: LoadText) -> None:
             "sequences": 1,
             "every": 1,
         },
+        "gate_histogram": "auto",
         "theory": "auto",
         "seeds": 8,
         "record_every": "auto",

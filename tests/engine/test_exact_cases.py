@@ -18,14 +18,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from fractions import Fraction
-from math import comb, exp, log10, sqrt
+from math import comb, cos, exp, log10, sin, sqrt
 
 import numpy as np
 import pytest
 
 from gradlab.cells import CELLS
 from gradlab.draws import Streams
-from gradlab.engine.spectrum import weight_spectrum
+from gradlab.engine.spectrum import weight_eigenvalues, weight_spectrum
 from gradlab.initial import Drawn, member
 from tests.cells.closed_forms import CLOSED_FORMS
 from tests.cells.reference_gradients import load
@@ -159,6 +159,37 @@ def test_spectrum_of_members_with_the_same_weights() -> None:
     # products by powers of two and by 3 are exact, and a diagonal matrix needs no arithmetic
     assert np.array_equal(sigma[:, 0], scales[:, None] * [4, 2, 1])
     assert np.array_equal(radius[:, 0], 4 * scales)
+
+
+def test_eigenvalues_of_turns_and_stretches_are_read_off() -> None:
+    """A block of turns by an angle, each stretched, has the eigenvalues r exp(+-i angle); one that
+    is triangular has its diagonal. The largest come first, of a pair the one above the real axis.
+    """
+    turns = np.zeros((4, 4))
+    for k, (r, angle) in enumerate(((0.5, 1.0), (2.0, 2.5))):
+        part = slice(2 * k, 2 * k + 2)
+        turns[part, part] = r * np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
+    triangle = np.triu(np.ones((4, 4)), 1) + np.diag([1.0, -4.0, 0.25, 3.0])
+    found = weight_eigenvalues(2, np.concatenate((turns, triangle))[None])
+    assert found.shape == (1, 2, 4)
+    up = [2 * np.exp(2.5j), 2 * np.exp(-2.5j), 0.5 * np.exp(1j), 0.5 * np.exp(-1j)]
+    # a few eps of the largest: both matrices are far from defective
+    assert np.allclose(found[0, 0], up, rtol=0, atol=1e-14)
+    assert np.allclose(found[0, 1], [-4, 3, 1, 0.25], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_eigenvalues_have_the_traces_of_the_powers(dtype: type) -> None:
+    """sum lambda = tr W, sum lambda^2 = tr W^2: no eigenvalue is lost, doubled or misplaced."""
+    W = np.random.default_rng(4).standard_normal((3, 2 * 16, 16)).astype(dtype)
+    found = weight_eigenvalues(2, W)
+    assert (np.diff(np.abs(found), axis=-1) <= 0).all()
+    blocks = W.reshape(3, 2, 16, 16).astype(float)
+    # eigenvalues of a matrix of norm 8 are right to some eps of it; 16 of them, squared, are added
+    size = 1e3 * np.finfo(dtype).eps
+    first, second = np.einsum("rgii->rg", blocks), np.einsum("rgij,rgji->rg", blocks, blocks)
+    assert np.abs(found.sum(axis=-1) - first).max() < size
+    assert np.abs((found**2).sum(axis=-1) - second).max() < 10 * size
 
 
 def jordan_norm(eigenvalue: float, H: int, k: int) -> float:

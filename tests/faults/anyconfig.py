@@ -140,6 +140,7 @@ CONFIG: Table = {
     "lag_split": st.sampled_from(["auto", "all", "none"]),
     "checkpoint": st.sampled_from(["auto", "none", 1, 16]),
     "spectrum": st.just("none") | some(Spectrum, SPECTRUM),
+    "gate_histogram": FLAG | st.just("auto"),
     "theory": st.sampled_from(["auto", "none"]),  # full takes seconds
     "seeds": st.integers(1, 2) | st.just([7]) | st.just([2**32 - 1, 0]),
     "record_every": SIZE | st.just("auto"),

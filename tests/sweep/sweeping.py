@@ -28,6 +28,7 @@ TESTS = Path(__file__).resolve().parent
 SOON = 20.0  # seconds that something near-instant may take on a busy machine
 
 TINY = {"hidden_size": 3, "seq_len": 6, "batch_size": 2, "seeds": 1, "spectrum": "none"}
+TINY |= {"gate_histogram": False}  # auto would be another in a run alone
 
 
 def planned(mapping: Mapping[str, Any]) -> Planned:

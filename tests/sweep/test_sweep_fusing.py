@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 2,
     "seeds": 3,
     "spectrum": {"values": 2, "sequences": 2, "product": True, "lyapunov": True},
+    "gate_histogram": True,  # auto is yes in a run and no in a sweep
 }
 WILD = [0.5, 1e30, 1.0, 0.0, 30.0, 1.5, 1e-30]
 

@@ -17,7 +17,7 @@ from gradlab.report import style
 from gradlab.report.beside import Compared
 from gradlab.report.figures import captions, decades
 from gradlab.report.figures.ensemble import Curve, draw_curve, members, over_members
-from gradlab.report.sweep_figures.series import CATEGORIES, MARKERS
+from gradlab.report.sweep_figures.series import MARKERS
 from gradlab.report.tables import LAGS, Table
 from gradlab.report.words import power, travelled
 
@@ -59,7 +59,7 @@ def draw(ax: Axes, compared: Sequence[Compared]) -> None:
         name = one.label if len(one.label) <= LONGEST else f"... {one.label[4 - LONGEST :]}"
         spread = f", {curve.spread}" if curve.members > 1 else ""
         told = f"{one.letter}: {name}, {members(curve.members)}{spread}"
-        draw_curve(ax, curve, CATEGORIES[k], told, MARKERS[k])
+        draw_curve(ax, curve, style.CATEGORIES[k], told, MARKERS[k])
     notes = [f"no gradient: {', '.join(lost)}"] if lost else []
     captions.title(ax, title(compared), notes=notes)
     ax.set_ylabel("left of the gradient")

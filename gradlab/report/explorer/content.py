@@ -98,7 +98,7 @@ def _colours(made: Grid) -> dict[str, Any]:
     limit, _ = phase_diagram.colour_limit(growth)
     return {
         "limit": _rounded(limit),
-        "growth": [[_rounded((2 * at - 1) * limit), c] for at, c in phase_diagram.stops()],
+        "growth": [[_rounded((2 * at - 1) * limit), c] for at, c in style.GROWTH],
     }
 
 

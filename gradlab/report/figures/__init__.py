@@ -20,15 +20,19 @@ from gradlab.report import style
 from gradlab.report.figures import (
     captions,
     cell_paths,
+    clipping,
     directions,
     factor_histogram,
+    gate_histograms,
     gradient_norms,
     jacobian_spectrum,
     lag_split,
     layer_heatmap,
     lyapunov_spectrum,
     product_singular_values,
+    seed_spread,
     singular_values,
+    weight_eigenvalues,
     weight_gradient,
     weight_spectrum,
 )
@@ -62,6 +66,9 @@ FIGURES: dict[str, Figure] = {
     "gradient_norms": _figure(
         gradient_norms, "Norm of the gradient at every step, on a logarithmic axis"
     ),
+    "seed_spread": _figure(
+        seed_spread, "What is left of the gradient in every seed, with the mean and the median"
+    ),
     "singular_values": _figure(
         singular_values, "Singular values of the Jacobian of every step, on a logarithmic axis"
     ),
@@ -78,6 +85,9 @@ FIGURES: dict[str, Figure] = {
     "weight_spectrum": _figure(
         weight_spectrum, "How often the recurrent matrix has which singular value"
     ),
+    "weight_eigenvalues": _figure(
+        weight_eigenvalues, "Eigenvalues of the recurrent matrix and the unit circle"
+    ),
     "weight_gradient": _figure(
         weight_gradient, "Norm of every step's term in the gradient of the recurrent weights"
     ),
@@ -92,6 +102,12 @@ FIGURES: dict[str, Figure] = {
     ),
     "cell_paths": _figure(
         cell_paths, "Norm of every path from one cell state to the one before, at every step"
+    ),
+    "gate_histograms": _figure(
+        gate_histograms, "How often each gate, or the activation, has which value"
+    ),
+    "clipping": _figure(
+        clipping, "How often the gradient has which norm before clipping, and the threshold"
     ),
     "factor_histogram": _figure(
         factor_histogram, "How often the factor of a step has which value between 0 and 1"

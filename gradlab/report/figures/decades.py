@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NARROWEST = 1.0  # decades: what hardly changes looks flat
 MARGIN = 0.06  # of the span, on both sides
 TICKS = 7
+EDGE = 0.04  # of an x axis
 FINE, MEDIUM, COARSE = (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -55,6 +56,14 @@ def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
     steps = (digit * 10**power for power in range(10) for digit in (1, 2, 3, 5))
     step = next(step for step in steps if span / step <= most - 0.5)
     return [float(k * step) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def set_x(ax: Axes, low: float, high: float, most: int = TICKS) -> None:
+    """Limits and ticks of an x axis; none so near to its ends that its label would not fit."""
+    inside = EDGE * (high - low)
+    positions = ticks(low + inside, high - inside, most)
+    ax.set_xlim(low, high)
+    ax.set_xticks(positions, labels(positions))
 
 
 def labels(positions: Sequence[float]) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-NOTHING: dict[str, Any] = {"facecolor": "#dcdcdc", "edgecolor": style.SOFT, "hatch": "////"}
+NOTHING: dict[str, Any] = {"facecolor": style.NOTHING, "edgecolor": style.SOFT, "hatch": "////"}
 
 
 def borders(positions: Array) -> Array:

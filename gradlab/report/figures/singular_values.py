@@ -2,11 +2,12 @@
 
 One step multiplies the gradient by J_t transposed: by no more than its largest singular value and
 no less than its smallest. Against t, on a logarithmic axis: the largest (circles), the median over
-the seeds with its spread, and thin lines for the next ones. What lies above 1 stretches the
-gradient, what lies below shrinks it. The dotted line is the factor per step that the gradient
-really underwent; the dashed line the largest singular value of W_hh, from which the rule of thumb
-concludes. The smallest (squares) has a strip of its own where it lies far below. The panels at the
-right show how often which value occurs, over all steps and seeds.
+the seeds with its spread, and thin lines for the next ones; of more than ten that were kept bands
+instead, between the quantiles of all of them. What lies above 1 stretches the gradient, what lies
+below shrinks it. The dotted line is the factor per step that the gradient really underwent; the
+dashed line the largest singular value of W_hh, from which the rule of thumb concludes. The smallest
+(squares) has a strip of its own where it lies far below. The panels at the right show how often
+which value occurs, over all steps and seeds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.record import Record
 from gradlab.report import network, style
@@ -32,6 +34,8 @@ NARROWEST = 0.6  # decades
 APART = 1.0  # decades below all others, from which the smallest gets its own strip
 GAP, STRIP = 0.06, 0.38  # the strip's distance and height, in heights of the main panel
 SIZE = (6.4, 4.6)  # inches
+MOST = 10  # values beside the largest that have a line each
+BANDS = {"5 to 95 %": (0.05, 0.95, 0.1), "25 to 75 %": (0.25, 0.75, 0.2)}  # opacities
 
 
 def applies(record: Record) -> bool:
@@ -62,7 +66,10 @@ def draw(ax: Axes, record: Record) -> None:
     over = members(largest.members, what)
     spread = f", {largest.spread}" if largest.members > 1 else ""
     draw_curve(ax, largest, style.LARGEST, f"largest: {over}{spread}")
-    _draw_others(ax, others)
+    if len(others) > MOST:
+        _bands(ax, t, kept)
+    else:
+        _draw_others(ax, others)
     if np.isfinite(low_least):
         draw_curve(strip, smallest, style.SMALLEST, "smallest", "s")
     _lines(ax, record)
@@ -131,6 +138,33 @@ def _draw_others(ax: Axes, others: list[Curve]) -> None:
             curve.t, median, color=style.LARGEST, alpha=0.4, linewidth=0.7, label=label, zorder=2
         )
         label = "_"
+
+
+def quantiles(kept: Array) -> dict[str, tuple[Array, Array]]:
+    """Lower and upper edge (N,) of each band of log10 values (members, N, K): at each step over all
+    values of all members. -inf counts, where it is exactly zero.
+    """
+    alive = kept[~np.isnan(kept).all(axis=(1, 2))]
+    pooled = alive.transpose(1, 0, 2).reshape(alive.shape[1], -1)
+    ends = [end for low, high, _ in BANDS.values() for end in (low, high)]
+    found = np.quantile(pooled, ends, axis=1, method="inverted_cdf")
+    return dict(zip(BANDS, zip(found[::2], found[1::2], strict=True), strict=True))
+
+
+def _bands(ax: Axes, t: NDArray[np.int64], kept: Array) -> None:
+    """The quantile bands; down to the lower edge of the axes where a quantile is zero."""
+    floor = ax.get_ylim()[0]
+    for name, (low, high) in quantiles(kept).items():
+        ax.fill_between(
+            t,
+            np.where(np.isfinite(low), low, floor),
+            np.where(np.isfinite(high), high, floor),
+            color=style.LARGEST,
+            alpha=BANDS[name][2],
+            linewidth=0,
+            label=f"{name} of the {kept.shape[2]} kept",
+            zorder=1.8,
+        )
 
 
 def _strip(ax: Axes, smallest: Curve) -> Axes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradlab.analysis.random_matrix import quarter_circle
 from gradlab.record import Record
@@ -86,9 +87,9 @@ def title(record: Record) -> str:
     return f"{text}; theory {plain(found['mean'])}"  # its scatter is in the legend
 
 
-def blocks(record: Record) -> dict[str, Array]:
+def blocks(record: Record, array: str = ARRAY) -> dict[str, NDArray[Any]]:
     """The values of every block (R, n), by its name; of many blocks, all together."""
-    values, names = record[ARRAY], record.names.get("recurrent", [])
+    values, names = record[array], record.names.get("recurrent", [])
     values = values[:1] if network.from_file(record) else values  # every seed has the same
     if values.shape[1] > len(COLOURS) or len(names) != values.shape[1]:
         return {f"all {values.shape[1]} blocks": values.reshape(len(values), -1)}

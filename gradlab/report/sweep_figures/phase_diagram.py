@@ -82,29 +82,11 @@ def colour_limit(growth: Array) -> tuple[float, str]:
     return limit, ends.get((below, above), "both")
 
 
-def stops() -> list[tuple[float, str]]:
-    """The colours of growth from one limit to the other, as fractions of the way between them:
-    from the verdicts' blue through white to their orange; soon away from white.
-    """
-    vanishing, exploding = (style.VERDICT_COLOURS[v] for v in ("vanishing", "exploding"))
-    return [
-        (0.0, "#0b3f73"),
-        (0.2, vanishing),
-        (0.4, "#7fb2dc"),
-        (0.47, "#c8dff0"),
-        (0.5, "#ffffff"),
-        (0.53, "#fcdec4"),
-        (0.6, "#f5b27f"),
-        (0.8, "#ea7a2c"),
-        (1.0, exploding),
-    ]
-
-
 def colours() -> Colormap:
-    """The stops as matplotlib's."""
+    """From the verdicts' blue through white to their orange; soon away from white."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("growth", stops(), N=511)
+    return LinearSegmentedColormap.from_list("growth", style.GROWTH, N=511)
 
 
 def _cells(

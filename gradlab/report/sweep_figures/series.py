@@ -14,19 +14,8 @@ from gradlab.report.sweep_figures.roles import chosen
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-# P. Tol's muted scheme, without its colours too light for a line; neighbours differ in lightness
-CATEGORIES = (
-    style.INDIGO,  # L* 22
-    style.TEAL,  # 64
-    style.PURPLE,  # 46
-    "#ab9a2f",  # 63
-    "#882255",  # 32
-    "#117733",  # 43
-    "#cc6677",  # 56
-    "#6b6b6b",  # 45
-)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-MOST = len(CATEGORIES)
+MOST = len(style.CATEGORIES)
 DARK, LIGHT = 0.0, 0.84  # of viridis: the yellow is too light for a line
 
 
@@ -45,7 +34,7 @@ def along(axis: Axis | None, most: int = MOST) -> list[Series]:
     if axis is None:
         return [Series(0, style.INDIGO, "o", "")]
     places = chosen(axis, most)
-    colours = [CATEGORIES[k % MOST] for k in range(len(places))]
+    colours = [style.CATEGORIES[k % MOST] for k in range(len(places))]
     if axis.positions is not None:
         colours = _sequence(axis.positions[places])
     return [

@@ -37,6 +37,7 @@ def added(
 
 
 ADDED = ("layer_", "backward_", "lag_", "log10_lag_", "memory_", "log10_path_", "factor_")
+ADDED += ("weight_eigenvalues", "gate_histogram")
 
 
 def older(source: Record) -> Record:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from figure_records import overflowed, record
@@ -16,7 +17,7 @@ from gradlab.report import figures
 
 ALWAYS = (
     *("gradient_norms", "singular_values", "product_singular_values", "lyapunov_spectrum"),
-    *("weight_gradient", "weight_spectrum"),
+    *("weight_gradient", "weight_spectrum", "seed_spread"),  # the seeds of the records below differ
 )
 # a record for each of the others
 OTHERS = {
@@ -26,6 +27,9 @@ OTHERS = {
     "directions": "both directions",
     "cell_paths": "direct path",
     "factor_histogram": "factors between",
+    "weight_eigenvalues": "rnn",
+    "gate_histograms": "lstm",
+    "clipping": "step clip",
 }
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-1."}
 
@@ -37,7 +41,8 @@ def test_overflow_of_all_seeds_is_left_out(name: str) -> None:
 
 def test_what_does_not_apply_is_skipped(tmp_path: Path) -> None:
     paths = figures.save(older(record("no spectrum")), tmp_path, ["png"], 50)
-    assert [path.name for path in paths] == ["gradient_norms.png", "weight_gradient.png"]
+    names = ["gradient_norms", "seed_spread", "weight_gradient"]
+    assert [path.name for path in paths] == [f"{name}.png" for name in names]
     assert figures.save(overflowed(), tmp_path, ["png"], 50) == []
     assert figures.save(record("rnn"), tmp_path, [], 50) == []
 
@@ -80,13 +85,18 @@ def test_names_choose_and_unknown_ones_are_refused(tmp_path: Path) -> None:
 
 
 def test_text_of_a_record_is_not_read_as_mathematics(tmp_path: Path) -> None:
-    source = record("rnn")
+    source = record("lstm")
     gate = {r"$\frac{$": 1.0, "_$&<x>": 2.0}
     summary = source.summary | {"sigma_max_by_gate": gate}
-    names = source.names | {"parts": ["h", r"$\bad{$"]}
+    odd_gates = [r"$\frac{$", "_$&<script>", "g]]>", "--><o"]
+    names = source.names | {"parts": ["h", r"$\bad{$"], "recurrent": odd_gates, "gates": odd_gates}
     more = {r"log10_grad_norm_$\bad{$": source["log10_grad_norm_h"]}
     odd = replace(source, summary=summary, names=names, arrays=source.arrays | more)
-    assert figures.save(odd, tmp_path, ["png", "svg", "pdf"], 50)
+    paths = figures.save(odd, tmp_path, ["png", "svg", "pdf"], 50)
+    assert {"gate_histograms", "weight_eigenvalues"} <= {path.stem for path in paths}
+    for path in tmp_path.glob("*.svg"):
+        tags = {one.tag.rpartition("}")[2] for one in ElementTree.parse(path).iter()}
+        assert tags.isdisjoint({"script", "x", "o"})
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
