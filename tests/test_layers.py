@@ -28,7 +28,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config", "record"),
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
-        *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),
+        *(
+            "runner",
+            "drawn",
+            "chains",
+            "ensemble",
+            "recorded",
+            "trial",
+            "memory",
+            "stages",
+            "footprint",
+        ),
         *("setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
         *("expectations.possible", "expectations.checked"),
