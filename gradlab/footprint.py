@@ -11,9 +11,11 @@ against, for the program has its part already; what a user sees as the memory of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradlab.machine import MIB, room
 from gradlab.memory import memory_plan, side_by_side
+from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
 from gradlab.stages import Footprint, records, stages
 
@@ -32,6 +34,10 @@ def footprint(spec: Spec, members: int, ensembles: int = 1, draw: bool = False) 
     at_once, every = memory_plan(spec, members)
     together, kept = ensembles * at_once, records(spec, members) + ALWAYS
     peak = max(stages(spec, every), key=lambda stage: stage.bytes)
+    if spec.dtype != EXACT:  # the first member again, in float64
+        exact = footprint(in_double(spec), 1)
+        if exact.bytes > together * peak.bytes:
+            return replace(exact, records=exact.records + kept)
     if draw and together * peak.bytes < FIGURES:
         return Footprint(0, 0, 0, 0, kept, FIGURES)
     return Footprint(

@@ -78,7 +78,9 @@ def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
         name: array if name in shared else array[index : index + 1]
         for name, array in record.arrays.items()
     }
-    return _summary(replace(spec, seeds=(spec.seeds[index],)), arrays, record.names)
+    summary = _summary(replace(spec, seeds=(spec.seeds[index],)), arrays, record.names)
+    shared_too = {name: record.summary[name] for name in ("precision",) if name in record.summary}
+    return summary | shared_too
 
 
 def _summary(spec: Spec, arrays: dict[str, Array], names: dict[str, list[str]]) -> dict[str, Any]:

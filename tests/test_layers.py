@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *(
             "runner",
+            "precision",
             "drawn",
             "chains",
             "ensemble",

@@ -13,6 +13,7 @@ from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
 from gradlab.dotted import dotted
+from gradlab.precision import COMPARED, EXACT
 from gradlab.predicted import told
 from gradlab.spec import Spec
 from gradlab.trial import one_step
@@ -37,6 +38,12 @@ CLIP |= {"clipped_norm": NUMBER, "acted": NUMBER}
 CUT = {"steps": NUMBER, "mode": TEXT, "lost": NUMBER, "cosine": NUMBER}
 FACTOR = {"within": NUMBER, "near_zero": NUMBER, "near_one": NUMBER, "between": NUMBER}
 FACTOR |= {"claim": TEXT}
+PRECISION: dict[str, Kind] = {
+    "dtype": TEXT,
+    **{f"{name}.{which}": NUMBER for name in COMPARED for which in ("median", "largest")},
+    **dict.fromkeys(("compared_seed", "overflow", "log10_at_start", "growth_rate"), NUMBER),
+    "trusted_digits": NUMBER,
+}
 GATE = ("mean", "slope", "saturation")
 
 
@@ -87,6 +94,8 @@ def _options(spec: Spec) -> dict[str, Kind]:
         found |= {f"truncation.{name}": kind for name, kind in CUT.items()}
     if isinstance(spec.network, Factor):
         found |= {f"factor.{name}": kind for name, kind in FACTOR.items()}
+    if spec.dtype != EXACT:
+        found |= {f"precision.{name}": kind for name, kind in PRECISION.items()}
     there = {
         "lyapunov_max": "lyapunov" in spec.spectra,
         "memory_horizon": spec.lag_split,
