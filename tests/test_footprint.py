@@ -31,7 +31,7 @@ import pytest
 import gradlab
 from gradlab import machine, memory
 from gradlab.cells import CELLS
-from gradlab.config import from_mapping
+from gradlab.config import from_mapping, sweep_from_mapping
 from gradlab.errors import GradlabError
 from gradlab.footprint import ALWAYS, PROGRAM, check_room, footprint
 from gradlab.machine import MIB, available, room, size
@@ -39,6 +39,7 @@ from gradlab.plan import settle
 from gradlab.runner import run
 from gradlab.spec import Spec
 from gradlab.store import _csv
+from gradlab.sweeps.forecast import forecast
 
 ROOT = Path(gradlab.__file__).resolve().parents[1]
 SMALL: dict[str, Any] = {"cell": "rnn", "hidden_size": 8, "seq_len": 20, "batch_size": 2}
@@ -83,7 +84,7 @@ SLACK = 4  # MiB: pages of LAPACK and BLAS, and what the allocator keeps of what
 MEASURE = """
 import json, sys
 from pathlib import Path
-from gradlab.config import from_mapping
+from gradlab.config import from_mapping, sweep_from_mapping
 from gradlab.job import settled
 from gradlab.comparison import run
 from gradlab.footprint import ALWAYS, PROGRAM, check_room, footprint
@@ -389,6 +390,20 @@ def test_workers_that_do_not_fit_together_are_refused(monkeypatch: pytest.Monkey
     check_room([spec], 3)
     with pytest.raises(GradlabError, match=r"^4 workers, each with .*use fewer --jobs"):
         check_room([spec], 4)
+
+
+def test_a_dry_run_tells_the_estimate_with_the_program() -> None:
+    config = {**SMALL, "hidden_size": 300, "sweep": {"seq_len": [10, 30]}}
+    told = forecast(sweep_from_mapping(config, ()), jobs=1)["memory_mib_per_worker"]
+    largest = footprint(spec_of(hidden_size=300, seq_len=30), 2).bytes
+    assert told == round((PROGRAM + largest) / MIB)
+
+
+def test_ensembles_at_the_same_time_take_as_much_each() -> None:
+    spec = spec_of(hidden_size=300, seeds=8)
+    one, three = footprint(spec, 8), footprint(spec, 8, ensembles=3)
+    assert three.bytes - three.records == pytest.approx(3 * (one.bytes - one.records), rel=1e-3)
+    assert three.records == one.records
 
 
 def test_a_sweep_names_the_point_that_does_not_fit(tmp_path: Path) -> None:
