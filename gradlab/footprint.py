@@ -69,11 +69,11 @@ def _shorter(spec: Spec) -> list[str]:
         change.append("checkpoint: auto")
     if spec.lag_split and len(spec.loss_steps) > 1:
         change.append("lag_split: none")
-    return [*change, *_single(spec)]
+    return change
 
 
 def _narrower(spec: Spec) -> list[str]:
-    return ["a smaller hidden_size, input_size", "fewer layers", "fewer seeds", *_single(spec)]
+    return ["a smaller hidden_size, input_size", "fewer layers", "fewer seeds"]
 
 
 def _thinner(spec: Spec) -> list[str]:
@@ -85,7 +85,7 @@ def _plainer(spec: Spec) -> list[str]:
 
 
 def _fewer_outputs(spec: Spec) -> list[str]:
-    return ["fewer steps in loss.at", "fewer loss.outputs", "a smaller batch_size", *_single(spec)]
+    return ["fewer steps in loss.at", "fewer loss.outputs", "a smaller batch_size"]
 
 
 def _undrawn(spec: Spec) -> list[str]:
@@ -100,7 +100,3 @@ CHANGES = {
     "records": _thinner,
     "figures": _undrawn,
 }
-
-
-def _single(spec: Spec) -> list[str]:
-    return ["dtype: float32"] if spec.dtype.itemsize > 4 else []

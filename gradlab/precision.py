@@ -1,6 +1,7 @@
 """What float32 costs: the first member computed in float64 too, and how far the two are apart.
 
-The float64 member has the same draws; its weights and inputs are not rounded to float32. The
+It is as large as a member of a float64 run, so float32 spares memory only where several members
+are computed at a time. The float64 member has the same draws; its weights and inputs are not rounded to float32. The
 difference is thus all that float32 does: to what is given, and on the way. A chaotic network tells
 them apart after some tens of steps, whatever is done to the arithmetic; then no digit of a norm can
 be trusted, though the growth rate may be right.
@@ -65,6 +66,7 @@ def in_double(spec: Spec) -> Spec:
         dtype=EXACT,
         seeds=spec.seeds[:1],
         clip=clip,
+        checkpoint="auto",
         lag_split=False,
         spectra=frozenset(),
         theory="none",

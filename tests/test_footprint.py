@@ -167,7 +167,7 @@ TOO_LARGE: dict[str, tuple[dict[str, Any], str]] = {
     "batch_size": ({"batch_size": MOST}, "batch_size"),
     "seq_len": ({"seq_len": MOST}, "seq_len"),
     "nothing is computed again": ({"seq_len": 10**8, "checkpoint": "none"}, "checkpoint: auto"),
-    "float32 would help": ({"batch_size": 10**8}, "dtype: float32"),
+    "float32 too": ({"batch_size": 10**8, "dtype": "float32"}, "batch_size"),
     "loss": ({"seq_len": MOST, "loss": {"at": "all"}}, "loss.at"),
     "outputs": ({"loss": {"type": "mse", "outputs": MOST}}, "loss.outputs"),
     "record_every": ({"seq_len": MOST, "record_every": 1}, "record_every"),
