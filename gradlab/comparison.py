@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gradlab import runner
+from gradlab import precision, runner
 from gradlab.analysis.course import KEYS, number
 from gradlab.critical import Measured, UnbracketedError, bounds, critical, measured
 from gradlab.errors import GradlabError
@@ -39,8 +39,8 @@ def run(spec: Spec, progress: Progress | None = None) -> Record:
     """
     tell = progress or (lambda share: None)
     if not spec.compare or not isinstance(spec.init, Loaded):
-        return runner.run(spec, progress)
-    record = runner.run(spec, lambda share: tell(share * RUN))
+        return precision.run_many([spec], progress)[0]
+    record = precision.run_many([spec], lambda share: tell(share * RUN))[0]
     lean = norms_only(spec)
     fresh = runner.run(twin(lean), lambda share: tell(RUN + share * (TWIN - RUN)))
     told = {key: fresh.summary[key] for key in (*KEYS, "outcome")}

@@ -101,7 +101,11 @@ def _losses(
     layer = drawing.output(spec.H * len(h))
     y = drawing.targets(spec.loss_steps)
     found = read_out(
-        spec.loss, np.concatenate(h, axis=-2), layer["weight_out"], layer["bias_out"], y
+        spec.loss,
+        h[0] if len(h) == 1 else np.concatenate(h, axis=-2),
+        layer["weight_out"],
+        layer["bias_out"],
+        y,
     )
     parts = np.split(found.dh, len(h), axis=-2)
     losses: list[Loss] = [

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from gradlab.errors import GradlabError
 
@@ -36,9 +39,15 @@ class ResultFiles:
 
 def put(path: Path, content: str | bytes) -> None:
     """Write a file and flush it to the disk. Raises OSError."""
-    data = content.encode() if isinstance(content, str) else content
+    with flushed(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def flushed(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written piece by piece; flushed to the disk at the end. Raises OSError."""
     with path.open("wb") as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,81 +1,60 @@
 """What memory a run takes, estimated before anything of it is allocated.
 
-The estimate is a sum over what is held at the same time. Factors count the copies that exist at the
-peak; they were found by going through the code and held against measured peaks: the estimate is
-right to about a factor of two (tests/test_footprint.py).
+The largest of its stages counts (`stages`). The estimate is within 20 % of the peak of a process,
+and a few MiB that the allocator and LAPACK keep (tests/test_footprint.py).
+
+The figures are what a run takes beyond the program itself. That is what free memory is held
+against, for the program has its part already; what a user sees as the memory of a process is with
+`PROGRAM`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from dataclasses import replace
 
-from gradlab.engine.forward import BLOCK
-from gradlab.engine.lags import AT_ONCE
-from gradlab.engine.observe import GATE_BINS
-from gradlab.inputs import BLOCK as INPUT_BLOCK
-from gradlab.machine import room
-from gradlab.memory import (
-    ALL_TERMS,
-    bytes_between,
-    bytes_per_step,
-    memory_plan,
-    output_bytes,
-    side_by_side,
-)
+from gradlab.machine import MIB, room
+from gradlab.memory import memory_plan, side_by_side
+from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
+from gradlab.stages import Footprint, records, stages
 
-NUMBER = 8  # bytes: whatever is recorded is in float64
-WEIGHTS = 3  # tensors, gradients, a term that is added to them
-LAGS = 3  # the whole, the sum so far, and what is added to it
-LOCAL = 4  # local derivatives, cotangents and shares of a block, beside what is kept of it
-STEP, PRODUCT, LYAPUNOV = 3, 7, 3  # D x D matrices a sequence, at the peak of each spectrum
-TEXT = 80  # bytes of a field of steps.csv, as a number of Python and as text
-COLUMNS = 14  # recorded a step, whatever the cell: norms, scales
-READ = 3  # recorded a step and gate
-WRITTEN = 10  # columns of steps.csv, products left aside
+PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
+FIGURES = 33 * MIB  # matplotlib, and a figure of any run
+STEPS = 24  # bytes a step, once: which weights it has, whether the gradient reaches it
+ALWAYS = 2 * MIB  # a run of any size: code that is loaded when it is first used
 
 
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes by what they are for."""
+def footprint(spec: Spec, members: int, ensembles: int = 1, draw: bool = False) -> Footprint:
+    """Of `members` members of this shape that are computed together, as far as memory allows.
 
-    weights: float
-    states: float
-    spectra: float
-    outputs: float
-    records: float
-
-    @property
-    def bytes(self) -> float:
-        """All of it."""
-        return sum(vars(self).values())
-
-    @property
-    def largest(self) -> str:
-        """What takes most."""
-        return max(vars(self), key=lambda name: float(vars(self)[name]))
-
-
-def footprint(spec: Spec, members: int) -> Footprint:
-    """Of `members` members of this shape that are computed together, as far as memory allows."""
+    ensembles: how many of the parts into which they are cut are computed at the same time. draw:
+    whether figures are drawn afterwards.
+    """
     at_once, every = memory_plan(spec, members)
+    together, kept = ensembles * at_once, records(spec, members) + ALWAYS
+    peak = max(stages(spec, every), key=lambda stage: stage.bytes)
+    if spec.dtype != EXACT:  # the first member again, in float64
+        exact = footprint(in_double(spec), 1)
+        if exact.bytes > together * peak.bytes:
+            return replace(exact, records=exact.records + kept)
+    if draw and together * peak.bytes < FIGURES:
+        return Footprint(0, 0, 0, 0, kept, FIGURES)
     return Footprint(
-        weights=at_once * _weights(spec),
-        states=at_once * _states(spec, every) + _drawn(spec) + 3 * NUMBER * spec.T,
-        spectra=at_once * _spectra(spec),
-        outputs=at_once * output_bytes(spec),
-        records=_records(spec, members, at_once),
+        weights=together * peak.weights,
+        states=together * peak.states + STEPS * spec.T,
+        spectra=together * peak.spectra,
+        outputs=together * peak.outputs,
+        records=kept,
     )
 
 
-def check_room(specs: Sequence[Spec], processes: int = 1) -> None:
+def check_room(specs: Sequence[Spec], processes: int = 1, draw: bool = False) -> None:
     """Raises GradlabError, before anything is allocated, where experiments that are computed
-    together would not fit in memory, in so many processes at a time.
+    together would not fit in memory, in so many processes at a time. draw: with their figures.
     """
     spec, members = specs[0], sum(len(each.seeds) for each in specs)
-    one = footprint(spec, members)
+    one = footprint(spec, members, draw=draw)
     sizes = f"hidden_size {spec.H}, seq_len {spec.T}, batch_size {spec.B}, {members} members"
     *most, last = CHANGES[one.largest](spec)
     room(one.bytes, f"this run ({sizes})", f"use {', '.join(most)} or {last}")
@@ -90,11 +69,11 @@ def _shorter(spec: Spec) -> list[str]:
         change.append("checkpoint: auto")
     if spec.lag_split and len(spec.loss_steps) > 1:
         change.append("lag_split: none")
-    return [*change, *_single(spec)]
+    return change
 
 
 def _narrower(spec: Spec) -> list[str]:
-    return ["a smaller hidden_size, input_size", "fewer layers", "fewer seeds", *_single(spec)]
+    return ["a smaller hidden_size, input_size", "fewer layers", "fewer seeds"]
 
 
 def _thinner(spec: Spec) -> list[str]:
@@ -106,7 +85,11 @@ def _plainer(spec: Spec) -> list[str]:
 
 
 def _fewer_outputs(spec: Spec) -> list[str]:
-    return ["fewer steps in loss.at", "fewer loss.outputs", "a smaller batch_size", *_single(spec)]
+    return ["fewer steps in loss.at", "fewer loss.outputs", "a smaller batch_size"]
+
+
+def _undrawn(spec: Spec) -> list[str]:
+    return ["--no-figures", "a larger record_every"]
 
 
 CHANGES = {
@@ -115,74 +98,5 @@ CHANGES = {
     "spectra": _plainer,
     "outputs": _fewer_outputs,
     "records": _thinner,
+    "figures": _undrawn,
 }
-
-
-def _single(spec: Spec) -> list[str]:
-    return ["dtype: float32"] if spec.dtype.itemsize > 4 else []
-
-
-def _weights(spec: Spec) -> float:
-    """Of one member: its tensors and their gradients."""
-    cell, shape = spec.network, spec.topology
-    options = cell.Options(**spec.options)
-    inputs = [spec.I, *[spec.handed] * (len(spec.chains) - 1)]
-    every = [cell.shapes(spec.H, I, 2, options) for I in inputs]
-    sets = len(spec.entries) * (spec.steps if not shape.tied else max(len(shape.phases), 1))
-    whole = sets * sum(prod(s) for shapes in every for s in shapes.values())
-    names = {name for layer in spec.weights for name in layer} | {spec.recurrent}
-    split = sets * sum(prod(s) for shapes in every for n, s in shapes.items() if n in names)
-    lags = split * LAGS + min(split * BLOCK, max(AT_ONCE, split)) if spec.lag_split else 0
-    drawn = 2 * NUMBER * whole / sets  # in float64, whatever the precision
-    gathered = 2 * min(BLOCK, spec.steps) * whole / sets if sets > len(spec.entries) else 0
-    return spec.dtype.itemsize * (WEIGHTS * whole + gathered) + NUMBER * lags + drawn
-
-
-def _states(spec: Spec, every: int | None) -> float:
-    """Of one member: states and activations of the steps that are held, and of a block at work."""
-    state, kept = bytes_per_step(spec)
-    T = spec.steps
-    segment = min(every or T, T)
-    held: float = kept * segment
-    if segment < T:  # the last segment, and the one that is computed again; the marks
-        held = 2 * held + state * (T / segment)
-    elif side_by_side(spec):
-        held *= ALL_TERMS
-    read = spec.I * spec.topology.stride * spec.B * spec.dtype.itemsize * len(spec.entries)
-    return held + LOCAL * (kept - read) * min(BLOCK, T) + bytes_between(spec) * T
-
-
-def _drawn(spec: Spec) -> float:
-    """Inputs are drawn by blocks, for one member after the other, in float64."""
-    return 2 * NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
-
-
-def _spectra(spec: Spec) -> float:
-    """Of one member: Jacobians, and running products and frames."""
-    copies = {"step": STEP, "product": PRODUCT, "lyapunov": LYAPUNOV}
-    D = _width(spec)
-    return spec.sequences * D**2 * NUMBER * sum(copies[name] for name in spec.spectra)
-
-
-def _width(spec: Spec) -> int:
-    """D, of the state whose Jacobian is taken."""
-    shape = spec.topology
-    return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)
-
-
-def _records(spec: Spec, members: int, at_once: int) -> float:
-    """Of all members: the arrays, by pieces and whole, and the text of steps.csv."""
-    N, shape = len(spec.rows), spec.topology
-    layers, ends = shape.layers, len(spec.entries)
-    gates = READ * max(len(spec.base.PACKED), 1) * layers
-    norms = COLUMNS * (layers + (layers > 1))
-    values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
-    arrays = NUMBER * N * ends * members * (norms + gates + values)
-    if spec.gate_histogram:
-        counted = max(len(spec.base.PACKED), 1) * layers
-        arrays += NUMBER * ends * members * counted * (GATE_BINS + 2)
-    if spec.lag_split:
-        arrays += NUMBER * spec.steps * ends * members * 4
-    full = NUMBER * N * at_once * spec.sequences * _width(spec) * ("step" in spec.spectra)
-    columns = WRITTEN + (spec.values if "product" in spec.spectra else 0)
-    return 2 * arrays + full + TEXT * N * ends * layers * members * columns

@@ -87,8 +87,10 @@ class Inputs:
             low, high = max(t0, start), min(t0 + n, start + BLOCK)
             for r, streams in enumerate(members):
                 shape = (high - start, self.I, self.B)
-                drawn = DRAWN[self.kind](streams.inputs(block), shape, self.parameter)
-                x[low - t0 : high - t0, r] = drawn[low - start :]
+                # not by a name: one member's are gone before the next one's are drawn
+                x[low - t0 : high - t0, r] = DRAWN[self.kind](
+                    streams.inputs(block), shape, self.parameter
+                )[low - start :]
         return x
 
     def symbols(self, members: list[Streams], steps: Sequence[int], dtype: np.dtype) -> Array:

@@ -76,7 +76,7 @@ def perform(
 
         found = sorted(p for name in figures.FIGURES for p in place.folder.path.glob(f"{name}.*"))
         return Done(there, place.folder, tuple(found), computed=False)
-    check_room([spec])
+    check_room([spec], draw=draw and bool(config.figures.formats))
     replaced = place.folder.is_result()
     with staged(place.folder) as staging:
         record = run(spec, progress)

@@ -5,20 +5,22 @@ Neither the size of the pieces nor checkpointing changes a bit of the result.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
-from gradlab.cells.interface import Cell
+from gradlab.cells.interface import Shape
 from gradlab.engine.forward import BLOCK
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.spec import Spec
+from gradlab.trial import one_step
 
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 CACHE = 2**20  # bytes that every step reads of the members worked on: what stays close to a core
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
+TENSORS = 3  # weights, their gradients, and a term that is added to them
 PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
 SMALLER = 16  # units and inputs, for the rows grow with either
 ENOUGH = 8  # members at a time that keep the per-step overhead small
@@ -32,28 +34,28 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     """
     members = _between(MEMORY // output_bytes(spec), members)
     state, kept = bytes_per_step(spec)
-    between = bytes_between(spec)
+    between, weights = bytes_between(spec), TENSORS * weight_bytes(spec)
     members = _between(CACHE // (_weights(spec) + kept), members)
     if side_by_side(spec):
         kept *= ALL_TERMS
-    if not spec.topology.tied:  # a step has weights of its own, and gradients of them
-        kept += 2 * _weights(spec)
     T = spec.steps
-    fitting = MEMORY // ((kept + between) * T)
+    whole = (kept + between) * T
+    plain = _between(MEMORY // (whole + weights), members), None
     if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
-        return _between(fitting, members), None
+        return plain
+    # checkpoints spare states, not weights: these count for the cut alone
     if spec.checkpoint == "none":
-        return _between(fitting, members), None
-    if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):
-        return _between(fitting, members), None
+        return plain
+    if spec.checkpoint == "auto" and MEMORY // whole >= min(members, ENOUGH):
+        return plain
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
         every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else BLOCK)
     else:
         every = _multiple(spec.checkpoint, BLOCK)
-    fitting = int(MEMORY // (kept * min(every, T) + state * T / every + between * T))
-    return _between(fitting, members), every
+    marked = int(kept * min(every, T) + state * T / every + between * T)
+    return _between(MEMORY // (marked + weights), members), every
 
 
 def side_by_side(spec: Spec) -> bool:
@@ -62,45 +64,53 @@ def side_by_side(spec: Spec) -> bool:
     return len(spec.loss_steps) > 1 and (spec.lag_split or sliding)
 
 
+class PerStep(NamedTuple):
+    """Bytes of a step, for one member: a state, and all that forward keeps with it, of all chains;
+    of one chain what backward makes of a step of a block: its local derivatives, cotangents, and
+    terms of the gradients.
+    """
+
+    state: int
+    kept: int
+    local: int
+    cotangents: int
+    shares: int
+
+
+def per_step(spec: Spec) -> PerStep:
+    """What a step takes."""
+    each = np.array([_rows_per_step(I, spec) for I in _widths(spec)]) * spec.dtype.itemsize * spec.B
+    state, kept = (each[:, :2].sum(axis=0) * len(spec.entries)).tolist()
+    return PerStep(state, kept, *each[:, 2:].max(axis=0).tolist())
+
+
 def bytes_per_step(spec: Spec) -> tuple[int, int]:
     """Bytes of a state, and of all that is kept of a step, for one member: of all chains."""
-    cell, stride = spec.network, spec.topology.stride
-    widths = [spec.I, *[spec.handed] * (len(spec.chains) - 1)]
-    each = [_rows_per_step(cell, I, I * stride, spec) for I in widths]
-    itemsize = spec.dtype.itemsize * spec.B * len(spec.entries)
-    D, kept = (sum(rows) for rows in zip(*each, strict=True))
-    return D * itemsize, kept * itemsize
+    return per_step(spec)[:2]
 
 
-def _rows_per_step(cell: Cell, I: int, width: int, spec: Spec) -> tuple[int, int]:
-    """Rows of a chain's state, and of all that is kept of a step. width: of the inputs of a step
-    of the network.
-    """
-    options = cell.Options(**spec.options)
-    layers = 1 if spec.topology.chained else spec.topology.layers
-    D = len(cell.STATE) * spec.H * layers
-    weights = sum(prod(shape) for shape in cell.shapes(spec.H, I, 2, options).values())
-    if weights <= PROBED:
-        return D, D + width + _activations(cell, spec.H, I, width, spec)
-    H, i, stride = min(spec.H, SMALLER), min(I, SMALLER), width // I
-    small = replace(spec, H=H)
-    cell = cell if spec.topology.chained else small.network
+def _widths(spec: Spec) -> list[int]:
+    """The inputs of each chain of a direction."""
+    return [spec.I, *[spec.handed] * (len(spec.chains) - 1)]
+
+
+def _rows_per_step(I: int, spec: Spec) -> tuple[int, ...]:
+    """The rows of a chain with so many inputs, in the order of `PerStep`."""
+    if sum(map(prod, _shapes(I, spec).values())) <= PROBED:
+        return _tried(spec.H, I, spec)
+    H, i = min(spec.H, SMALLER), min(I, SMALLER)
     if I == spec.H:
-        return D, D + width + _activations(cell, H, H, H * stride, small) * spec.H // H
-    some = _activations(cell, H, i, i * stride, small)
-    more = _activations(cell, H, 2 * i, 2 * i * stride, small) - some  # an input's, i times
-    return D, D + width + (some - more) * spec.H // H + more * I // i
+        return tuple(rows * spec.H // H for rows in _tried(H, H, spec))
+    some, twice = np.array(_tried(H, i, spec)), np.array(_tried(H, 2 * i, spec))
+    more = twice - some  # for i inputs
+    return tuple(((some - more) * spec.H // H + more * I // i).tolist())
 
 
-def _activations(cell: Cell, H: int, I: int, width: int, spec: Spec) -> int:
-    """Rows of what a step keeps beside its state, found by doing one with weights of zero."""
-    options = cell.Options(**spec.options)
-    shapes = cell.shapes(H, I, 2, options)
-    p = cell.init({n: np.zeros((1, *shape), spec.dtype) for n, shape in shapes.items()}, options)
-    layers = 1 if spec.topology.chained else spec.topology.layers
-    s = np.zeros((1, len(cell.STATE) * H * layers, 1), spec.dtype)
-    _, a = cell.step(p, s, cell.drive(p, np.zeros((1, width, 1), spec.dtype)))
-    return int(a.shape[1])
+def _tried(H: int, I: int, spec: Spec) -> tuple[int, ...]:
+    """The rows of a chain of H units and I inputs, found by doing a step."""
+    step = one_step(spec, H, I)
+    kept = step.state + I * spec.topology.stride + step.activations
+    return step.state, kept, step.local, step.cotangents, step.shares
 
 
 def bytes_between(spec: Spec) -> int:
@@ -122,11 +132,30 @@ def output_bytes(spec: Spec) -> int:
     return OUTPUT_ARRAYS * each * len(spec.loss_steps)
 
 
+def weight_bytes(spec: Spec) -> int:
+    """Bytes of all weights of one member: of every layer, direction and set."""
+    return spec.dtype.itemsize * weight_sets(spec) * set_weights(spec)
+
+
+def weight_sets(spec: Spec) -> int:
+    """How many sets of weights there are: one, or one a phase or a step, in each direction."""
+    shape = spec.topology
+    return len(spec.entries) * (spec.steps if not shape.tied else max(len(shape.phases), 1))
+
+
+def set_weights(spec: Spec) -> int:
+    """Numbers in one set of weights, of all its layers."""
+    every = [_shapes(I, spec) for I in _widths(spec)]
+    return sum(prod(shape) for shapes in every for shape in shapes.values())
+
+
+def _shapes(I: int, spec: Spec) -> dict[str, Shape]:
+    return spec.network.shapes(spec.H, I, 2, spec.network.Options(**spec.options))
+
+
 def _weights(spec: Spec) -> int:
     """Bytes of the weights that a step reads, for one member."""
-    cell = spec.network
-    shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
-    return spec.dtype.itemsize * sum(prod(shape) for shape in shapes.values())
+    return spec.dtype.itemsize * sum(map(prod, _shapes(spec.I, spec).values()))
 
 
 def _between(n: int, most: int) -> int:

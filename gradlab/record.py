@@ -48,9 +48,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ from gradlab.archive import UNREADABLE, opened
 from gradlab.errors import GradlabError
 
 SCHEMA = 1
+ROWS = 1000  # of steps.csv that are held at a time
 
 
 class NewerSchemaError(GradlabError):
@@ -97,11 +99,16 @@ class Record:
         """Header and rows of steps.csv: one row for each seed and step; None where there is no
         value.
         """
-        columns = self.columns()
-        shape = np.broadcast_shapes(*(c.shape for c in columns.values()))
-        table = [np.broadcast_to(c, shape).ravel().tolist() for c in columns.values()]
-        rows = [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
-        return list(columns), rows
+        return self.header(), [row for some in self.blocks() for row in some]
+
+    def blocks(self) -> Iterator[list[list[Any]]]:
+        """The rows, so many at a time: as numbers of Python they are ten times the arrays."""
+        columns = self.columns().values()
+        shape = np.broadcast_shapes(*(c.shape for c in columns))
+        whole = [np.broadcast_to(c, shape) for c in columns]
+        for low in range(0, prod(shape), ROWS):
+            table = [c.flat[low : low + ROWS].tolist() for c in whole]
+            yield [[None if v != v else v for v in row] for row in zip(*table, strict=True)]
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns of steps.csv: arrays that broadcast to (R, N), or with layers or directions
@@ -192,6 +199,12 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """The npz file: the same bytes for the same record."""
+        buffer = io.BytesIO()
+        self.save(buffer)
+        return buffer.getvalue()
+
+    def save(self, file: IO[bytes]) -> None:
+        """Write the npz file. Raises OSError."""
         metadata = {
             "schema": SCHEMA,
             "version": self.version,
@@ -200,11 +213,9 @@ class Record:
             "summary": self.summary,
             "names": self.names,
         }
-        buffer = io.BytesIO()
         text = np.array(json.dumps(metadata, allow_nan=False))
         arrays: Mapping[str, Any] = self.arrays
-        np.savez_compressed(buffer, metadata=text, **arrays)
-        return buffer.getvalue()
+        np.savez_compressed(file, metadata=text, **arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "record.npz") -> Record:

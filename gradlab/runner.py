@@ -59,11 +59,16 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
     """One experiment's record from the pieces of its members' arrays."""
     stride = spec.topology.stride
     arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows * stride}
-    arrays |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    arrays |= {key: _joined([part.pop(key) for part in parts]) for key in list(parts[0])}
     if "log10_lag_norm" in arrays:
         arrays["lag_split_lag"] = np.arange(arrays["log10_lag_norm"].shape[1]) * stride
     summary = _summary(spec, arrays, names)
     return Record(spec.config, summary, names, arrays, spec.identity, __version__)
+
+
+def _joined(pieces: list[Array]) -> Array:
+    """One array of its pieces, C-contiguous; what is so already is not copied."""
+    return np.ascontiguousarray(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
 
 def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
@@ -73,7 +78,9 @@ def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
         name: array if name in shared else array[index : index + 1]
         for name, array in record.arrays.items()
     }
-    return _summary(replace(spec, seeds=(spec.seeds[index],)), arrays, record.names)
+    summary = _summary(replace(spec, seeds=(spec.seeds[index],)), arrays, record.names)
+    shared_too = {name: record.summary[name] for name in ("precision",) if name in record.summary}
+    return summary | shared_too
 
 
 def _summary(spec: Spec, arrays: dict[str, Array], names: dict[str, list[str]]) -> dict[str, Any]:

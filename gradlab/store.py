@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
-from gradlab.files import ResultFiles, put, reason
+from gradlab.files import ResultFiles, flushed, put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
 
@@ -75,8 +75,10 @@ def load(path: Path) -> Record:
 def write(folder: Folder, record: Record, config_text: str, provenance: dict[str, Any]) -> None:
     """All files of a result but the report and the figures."""
     put(folder.config, config_text)
-    put(folder.record, record.to_bytes())
-    put(folder.steps, _csv(record))
+    with flushed(folder.record) as file:
+        record.save(file)
+    with flushed(folder.steps) as file:
+        file.writelines(piece.encode() for piece in _csv(record))
     put(folder.provenance, _json(provenance))
     head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
     put(folder.summary, _json(head | record.summary))
@@ -86,12 +88,11 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _csv(record: Record) -> str:
-    """17 significant digits; an empty field where there is no value."""
-    header, rows = record.rows()
-    lines = [",".join(header)]
-    lines += [",".join(map(_field, row)) for row in rows]
-    return "\n".join(lines) + "\n"
+def _csv(record: Record) -> Iterator[str]:
+    """steps.csv in pieces: 17 significant digits; an empty field where there is no value."""
+    yield ",".join(record.header()) + "\n"
+    for rows in record.blocks():
+        yield "".join(",".join(map(_field, row)) + "\n" for row in rows)
 
 
 def _field(value: Any) -> str:

@@ -97,13 +97,16 @@ class ParameterGradients:
                 key = id(share.left)
                 if key not in lefts:  # steps far below the top vanish, as they must
                     lefts[key] = _columns(shift(share.left, frame - top))
-                if share.right is not None:
-                    term = _product(lefts[key], _columns(share.right), top)
-                else:
-                    if key not in sums:
-                        sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
-                    term = Scaled(sums[key], top)
-                total[share.tensor] = _with(total[share.tensor], term, share.row)
+                if share.right is None and key not in sums:
+                    sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
+                # not by a name: one term is gone before the next, as large as the weights, is there
+                total[share.tensor] = _with(
+                    total[share.tensor],
+                    Scaled(sums[key], top)
+                    if share.right is None
+                    else _product(lefts[key], _columns(share.right), top),
+                    share.row,
+                )
 
 
 def _with(total: Scaled, term: Scaled, row: int) -> Scaled:
@@ -143,7 +146,7 @@ def _product(left: Array, right: Array, frame: Exponents) -> Scaled:
 
 def _out_of_range(a: Array) -> Array:
     """Which rows of a (..., n) hold something not finite, or only what may have underflowed."""
-    top = np.abs(a).max(axis=-1)
+    top = np.maximum(a.max(axis=-1), -a.min(axis=-1))  # abs would be a copy
     return ~np.isfinite(top) | (top < 2.0 ** (np.finfo(a.dtype).minexp // 2))
 
 

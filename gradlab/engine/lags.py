@@ -133,8 +133,9 @@ def _of_block(
     sets = trajectory.weights.sets(block.t[:n])
     for high in range(n, 0, -partial.at_once):
         k = slice(max(high - partial.at_once, 0), high)
-        A = _products(shares, frame, k, None if sets is None else sets[k], partial)
-        remainder, cosine = partial.add(A[::-1])
+        own = None if sets is None else sets[k]
+        # not by a name: these are gone before the next, many times the weights, are there
+        remainder, cosine = partial.add(_products(shares, frame, k, own, partial)[::-1])
         yield _Part(norms.at(k).at(slice(None, None, -1)), remainder, cosine)
 
 

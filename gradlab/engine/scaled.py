@@ -70,7 +70,8 @@ def shift(a: Array, exponent: Exponents) -> Array:
 
 def renormalize(a: Array, exponent: Exponents) -> tuple[Array, Exponents]:
     """The same value (R, ...), the largest entry of each member in [1/2, 1); zeros stay."""
-    top = np.abs(a).max(axis=tuple(range(1, a.ndim)), initial=0.0)
+    axes = tuple(range(1, a.ndim))  # abs would be a copy
+    top = np.maximum(a.max(axis=axes, initial=0.0), -a.min(axis=axes, initial=0.0))
     k = np.frexp(top)[1].astype(np.int64)
     k[~np.isfinite(top)] = 0
     return shift(a, -k), np.where(top > 0, exponent + k, exponent)

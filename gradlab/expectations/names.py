@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
-
 from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
 from gradlab.dotted import dotted
+from gradlab.precision import COMPARED, EXACT
 from gradlab.predicted import told
 from gradlab.spec import Spec
+from gradlab.trial import one_step
 
 NUMBER, TEXT = "a number", "a word"
 Kind = str | tuple[str, ...]  # NUMBER, TEXT, or the words that there are
@@ -38,6 +38,12 @@ CLIP |= {"clipped_norm": NUMBER, "acted": NUMBER}
 CUT = {"steps": NUMBER, "mode": TEXT, "lost": NUMBER, "cosine": NUMBER}
 FACTOR = {"within": NUMBER, "near_zero": NUMBER, "near_one": NUMBER, "between": NUMBER}
 FACTOR |= {"claim": TEXT}
+PRECISION: dict[str, Kind] = {
+    "dtype": TEXT,
+    **{f"{name}.{which}": NUMBER for name in COMPARED for which in ("median", "largest")},
+    **dict.fromkeys(("compared_seed", "overflow", "log10_at_start", "growth_rate"), NUMBER),
+    "trusted_digits": NUMBER,
+}
 GATE = ("mean", "slope", "saturation")
 
 
@@ -56,34 +62,15 @@ def scalars(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def names(spec: Spec) -> Names:
     """What a run of this experiment will have."""
-    parts, readings = _one_step(spec)
+    step = one_step(spec, 1, 1)
+    readings = [f"{gate}{end}" for end in spec.chains for gate in step.gates]
     found: dict[str, Kind] = dict(ALWAYS)
     found |= {f"gates.{gate}.{short}": NUMBER for gate in readings for short in GATE}
     found |= _weights(spec) | _options(spec) | _network(spec)
     found |= {f"theory.{name}": kind for name, kind in _theory(spec).items()}
     derivatives = getattr(spec.base, "DERIVATIVES", None) or {}
     found |= {f"derivatives.{name}": TEXT for name in derivatives}
-    return Names(found, tuple(_columns(spec, parts)))
-
-
-def _one_step(spec: Spec) -> tuple[list[str], list[str]]:
-    """The parts of the state that have norms, and the gates that are read: one step of a network
-    of one unit, all zero, tells.
-    """
-    small = replace(spec, H=1, I=1)
-    cell = small.network
-    options = cell.Options(**spec.options)
-    shapes = cell.shapes(1, 1, 2, options)
-    p = cell.init({name: np.zeros((1, *shape)) for name, shape in shapes.items()}, options)
-    layers = 1 if spec.topology.chained else spec.topology.layers
-    s = np.zeros((1, len(cell.STATE) * layers, 1))
-    x = np.zeros((1, spec.topology.stride, 1))  # a block takes the inputs of its steps
-    after, a = cell.step(p, s, cell.drive(p, x))
-    local = cell.linearize(p, s, a, after)
-    g, cotangents = cell.vjp(p, local, np.ones_like(s))
-    parts = [*cell.STATE, *cell.totals(p, local, g, cotangents)]
-    readings = [f"{name}{end}" for end in spec.chains for name in cell.readings(local)]
-    return parts, readings
+    return Names(found, tuple(_columns(spec, step.parts)))
 
 
 def _weights(spec: Spec) -> dict[str, Kind]:
@@ -107,6 +94,8 @@ def _options(spec: Spec) -> dict[str, Kind]:
         found |= {f"truncation.{name}": kind for name, kind in CUT.items()}
     if isinstance(spec.network, Factor):
         found |= {f"factor.{name}": kind for name, kind in FACTOR.items()}
+    if spec.dtype != EXACT:
+        found |= {f"precision.{name}": kind for name, kind in PRECISION.items()}
     there = {
         "lyapunov_max": "lyapunov" in spec.spectra,
         "memory_horizon": spec.lag_split,

@@ -17,6 +17,7 @@ from gradlab.spec import Spec
 ABSENT = {  # what a run must have for a part of the summary to be there
     "clip": "no clip",
     "truncation": "no truncate",
+    "precision": "dtype: float64",
     "loss": "no loss but the gradient that is given (loss: upstream)",
     "lyapunov_max": "no Lyapunov exponents (spectrum.lyapunov)",
     "memory_horizon": "no split by lag (lag_split)",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import lags, network
+from gradlab.report import lags, network, told_precision
 
 NOTHING = 1e-12  # nats per step: rounding, and no growth
 MOST = 0.8  # of the steps: more are no stretch at the end
@@ -203,7 +203,7 @@ def findings(record: Record) -> list[str]:
     if loss is not None:
         kind = record.config["loss"]["type"].replace("_", " ")
         lines.append(f"loss ({kind}): {plain(loss)}")
-    return lines
+    return [*lines, *told_precision.sentences(record)]
 
 
 def travelled(record: Record) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from gradlab.config import Sweep
-from gradlab.footprint import footprint
+from gradlab.footprint import PROGRAM, footprint
 from gradlab.sweeps.points import Task, operations, points, tasks
 
 # measured on one core of an x86-64 machine, to a factor of two
 RATE = 3e9  # operations a second and worker
 STEP = 1e-4  # seconds of overhead a step of a task
 POINT = 2e-3  # seconds of overhead a point
-PROGRAM = 100 * 2**20  # bytes of a worker that computes nothing
 SAMPLED = 2000  # points that are looked at
 
 
@@ -39,6 +38,6 @@ def forecast(sweep: Sweep, jobs: int) -> dict[str, Any]:
 
 
 def _memory(task: Task) -> float:
-    """Bytes that a task's points take together, about."""
+    """Bytes that a task's points take together."""
     members = sum(len(point.spec.seeds) for point in task.points)
     return footprint(task.points[0].spec, members).bytes

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from gradlab import __version__
+from gradlab.precision import run_many
 from gradlab.record import SCHEMA, Record
-from gradlab.runner import run_many
 from gradlab.sweeps.points import Point, Task
 
 

@@ -1,0 +1,203 @@
+"""The stages that a run goes through, and what is held in each of them.
+
+Weights are drawn, outputs read, the gradient is sent back, split by lag, clipped. What is held at
+the same time is summed up. Factors count the copies that exist at the peak; they were found by
+going through the code and held against the peaks of processes (tests/test_footprint.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from gradlab.engine.forward import BLOCK
+from gradlab.engine.lags import AT_ONCE
+from gradlab.engine.observe import GATE_BINS
+from gradlab.inputs import BLOCK as INPUT_BLOCK
+from gradlab.memory import (
+    PerStep,
+    per_step,
+    set_weights,
+    side_by_side,
+    weight_bytes,
+    weight_sets,
+)
+from gradlab.spec import Spec
+from gradlab.trial import Step, one_step
+
+NUMBER = 8  # bytes: whatever is recorded is in float64
+# D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
+SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
+KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes by what they are for, at the peak."""
+
+    weights: float
+    states: float
+    spectra: float
+    outputs: float
+    records: float
+    figures: float = 0
+
+    @property
+    def bytes(self) -> float:
+        """All of it."""
+        return sum(vars(self).values())
+
+    @property
+    def largest(self) -> str:
+        """What takes most."""
+        return max(vars(self), key=lambda name: float(vars(self)[name]))
+
+
+def stages(spec: Spec, every: int | None) -> Iterator[Footprint]:
+    """The stages of one member, one after the other."""
+    step, each, width = per_step(spec), set_weights(spec), spec.dtype.itemsize
+    held, largest = weight_bytes(spec), width * _largest(spec)
+    states, dh = _held(spec, step, every), _entering(spec)
+
+    def stage(weights: float, states: float, spectra: float = 0, outputs: float = 0) -> Footprint:
+        return Footprint(weights, states, spectra, outputs, 0)
+
+    # of all sets, and stacked; where the run's precision is another, one set in float64
+    yield stage(2 * held + (NUMBER * each if width < NUMBER else 0), 0)
+    yield stage(held, _drawing(spec, step, every))
+    for outputs in _outputs(spec):
+        yield stage(held, states, outputs=outputs)
+    term: float = largest  # of a sum over steps
+    if not spec.topology.tied:
+        term = held  # the gradients of all sets, side by side
+    elif spec.topology.phases:
+        term += BLOCK * width * each  # gathered where the steps of a block have several sets
+    yield stage(2 * held + term, states + _block(spec, step, every), _spectra(spec), dh)
+    if spec.lag_split:
+        yield stage(2 * held + _lags(spec), states + _block(spec, step, every), 0, dh)
+    if len(spec.chains) > 1:  # what both directions hand to the layer below, added up
+        yield stage(2 * held, states + 2 * _handed(spec) * spec.steps, 0, dh)
+    # the gradients of members with one threshold, and clipped
+    clipped = 2 * held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
+    squares = 2 * spec.H**2  # LAPACK's own copies of a block
+    recurrent = 2 * _recurrent(spec) + squares if spec.base.GATES else 0
+    yield stage(2 * held + max(clipped + largest, width * recurrent), states, 0, dh)
+
+
+def _recurrent(spec: Spec) -> int:
+    """Numbers in the recurrent matrices of which singular values are taken at the same time."""
+    return len(spec.base.GATES) * spec.H**2 * (weight_sets(spec) // len(spec.entries))
+
+
+def _largest(spec: Spec) -> int:
+    """Numbers in the largest tensor of one set."""
+    cell = spec.network
+    shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
+    return max(prod(shape) for shape in shapes.values())
+
+
+def _lags(spec: Spec) -> float:
+    """The whole, the sum so far, lags that are held at a time, and what they are made of."""
+    cell = spec.network
+    shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
+    names = {name for layer in spec.chain_weights for name in layer}
+    split = sum(prod(shape) for name, shape in shapes.items() if name in names)
+    split *= weight_sets(spec) // len(spec.entries)
+    at_once = max(1, min(AT_ONCE // split, BLOCK, spec.steps))
+    return spec.dtype.itemsize * split * (4 + 2.4 * at_once)
+
+
+def _held(spec: Spec, step: PerStep, every: int | None) -> float:
+    """States and activations of the steps that are held."""
+    T, chains = spec.steps, len(spec.entries) * len(spec.chains)
+    segment = min(every or T, T)
+    held: float = step.kept * segment
+    if segment < T:  # the last segment of each chain, and of one the one at work; the marks
+        held += held / chains + step.state * (T / segment)
+    if side_by_side(spec):  # with all local derivatives, and every loss term on its way
+        held += (step.local + 3 * step.state + 2 * step.cotangents + step.shares) * T
+    above = len(spec.chains) - 1  # the outputs of their layers, the gradients of one
+    return held + (_handed(spec) * (above + 2) * T if above else 0)
+
+
+def _handed(spec: Spec) -> int:
+    """Bytes of a step of the inputs of a layer that are the outputs of the layer below."""
+    return spec.handed * spec.dtype.itemsize * spec.B
+
+
+def _block(spec: Spec, step: PerStep, every: int | None) -> float:
+    """A block of steps at work, and the one before it, which is there until it is done."""
+    T, chains = spec.steps, len(spec.entries) * len(spec.chains)
+    state, n = step.state / chains, min(BLOCK, spec.steps)
+    whole = step.local + step.cotangents + state + step.shares
+    if T <= BLOCK:
+        return n * max(step.local + 2 * step.cotangents + state, whole + step.shares)
+    more = 0.0  # what a new segment adds to what is left of the segment before
+    if every is not None and every < T:
+        # half as much again: pieces of other things come to lie where inputs were drawn
+        more = step.kept / chains * every + 1.5 * _inputs(spec)
+    return n * whole + max(more, n * (step.local + 2 * step.cotangents + state))
+
+
+def _entering(spec: Spec) -> float:
+    """The gradient that enters from the outputs, at all steps of the loss."""
+    if spec.loss == "upstream":
+        return 0
+    return 2 * spec.dtype.itemsize * spec.B * spec.handed * len(spec.loss_steps)
+
+
+def _outputs(spec: Spec) -> Iterator[float]:
+    """The loss of outputs and targets, its gradient, and what both are made of."""
+    if spec.loss == "upstream":
+        return
+    each = spec.dtype.itemsize * spec.B * len(spec.loss_steps)
+    for outputs, read in ((5, 1), (3, 4)):  # copies at the peak of the one and of the other
+        yield each * (outputs * spec.outputs + read * spec.handed)
+
+
+def _drawing(spec: Spec, step: PerStep, every: int | None) -> float:
+    """Inputs are drawn by blocks, for one member after the other, in float64."""
+    drawn = _inputs(spec)
+    if every is not None and every < spec.steps:  # and drawn again when the states are there
+        return drawn + _held(spec, step, every)
+    inputs = spec.T * spec.I * spec.B * spec.dtype.itemsize
+    return drawn + inputs * (1 if len(spec.entries) == 1 else 1.5)
+
+
+def _inputs(spec: Spec) -> int:
+    """A block of inputs as it is drawn."""
+    return NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
+
+
+def _spectra(spec: Spec) -> float:
+    """Of one member: Jacobians, and running products and frames. One spectrum is at work while the
+    others wait.
+    """
+    kept = sum(SPECTRA[name][1] for name in spec.spectra)
+    most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
+    return spec.sequences * _width(spec) ** 2 * NUMBER * (kept + most)
+
+
+def _width(spec: Spec) -> int:
+    """D, of the state whose Jacobian is taken."""
+    shape = spec.topology
+    return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)
+
+
+def records(spec: Spec, members: int) -> float:
+    """Of all members: the arrays, as they are filled and as they are handed over."""
+    N, ends = len(spec.rows), len(spec.entries)
+    step: Step = one_step(spec, 1, 1)
+    layers = spec.topology.layers
+    norms = 2 * (len(step.parts) + 1) * (1 if layers == 1 else layers + 1)
+    gates = 3 * len(step.gates) * len(spec.chains)
+    values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
+    arrays: float = N * ends * members * (norms + gates + values + 1)
+    if "step" in spec.spectra:  # all of them, until those that are wanted are taken
+        arrays += N * ends * members * spec.sequences * _width(spec) / KEPT_TWICE
+    if spec.gate_histogram:
+        arrays += ends * members * len(step.gates) * len(spec.chains) * (GATE_BINS + 2)
+    if spec.lag_split:
+        arrays += spec.steps * ends * members * 4
+    return KEPT_TWICE * NUMBER * arrays

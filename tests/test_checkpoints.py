@@ -1,0 +1,108 @@
+"""Checkpoints spare memory and change nothing.
+
+Claims:
+- for every cell with each of its options, and for a user's own, a run with states at every 16th
+  step and one with states at the optimum distance have the arrays of the run that keeps all, bit
+  for bit: norms, shares, gates, spectra, the split by lag, gradients of parameters;
+- so for networks and options that go several ways through the trajectory;
+- `auto` takes the distance at which the states that are held and a segment are the least memory;
+- where an ensemble is cut, the weights of its members count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradlab
+from gradlab import memory
+from gradlab.config import from_mapping
+from gradlab.engine.forward import BLOCK
+from gradlab.memory import MEMORY, bytes_per_step, memory_plan, weight_bytes
+from gradlab.plan import settle
+from gradlab.spec import Spec
+from tests.cells.derivatives import VARIANTS
+from tests.cells.own_files import LSTM, RNN
+
+SIZES: dict[str, Any] = {"hidden_size": 4, "input_size": 4, "seq_len": 70, "batch_size": 2}
+SIZES |= {"seeds": 2, "theory": "none", "loss": {"value": "normal"}}
+APART = {"lag_split": "none"}  # several loss terms by lag need all states at once
+
+
+def assert_nothing_changes(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gradlab.run({**SIZES, **config, "checkpoint": "none"})
+    marked = gradlab.run({**SIZES, **config, "checkpoint": 16})
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "MEMORY", 2**14)  # less than all steps take
+        spec = settle(from_mapping({**SIZES, **config}).config)[1]
+        assert memory_plan(spec, 2)[1] is not None
+        optimum = gradlab.run({**SIZES, **config, "checkpoint": "auto"})
+    for other in (marked, optimum):
+        assert other.arrays.keys() == whole.arrays.keys()
+        for name, array in whole.arrays.items():
+            assert other[name].tobytes() == array.tobytes(), name
+        assert other.summary == whole.summary
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_cell(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, options = VARIANTS[variant]
+    kind = cell.__name__.rpartition(".")[2]
+    assert_nothing_changes({"cell": {"type": kind, **asdict(options)}}, monkeypatch)
+
+
+@pytest.mark.parametrize("text", [RNN, LSTM], ids=["rnn", "lstm"])
+def test_a_cell_of_ones_own(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    assert_nothing_changes({"cell": str(tmp_path / "mine.py")}, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": 3, "residual": True, "cell": "gru"},
+        {"layers": 2, "bidirectional": True, "cell": "lstm_peephole"},
+        {"tied": False, "cell": "lstm"},
+        {"residual": True, "block": 2},
+        {"encoder_decoder": {"encoder": 30, "decoder": 40}, "cell": "gru_2014"},
+        {"truncate": {"steps": 7, "mode": "chunked"}, "loss": {"at": "all"}, **APART},
+        {"truncate": 9},
+        {"clip": {"threshold": 0.1, "by": "step_norm"}, "weight_scale": 2.0},
+        {"dtype": "float32", "cell": "gru", "record_every": 3},
+        {"loss": {"type": "mse", "at": "all"}, "cell": "lstm_coupled", **APART},
+    ],
+    ids=str,
+)
+def test_networks_and_options(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_nothing_changes({"cell": "rnn", **change}, monkeypatch)
+
+
+def spec_of(**changes: Any) -> Spec:
+    return settle(from_mapping({"cell": "rnn", **SIZES, **changes}).config)[1]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "lstm_peephole"])
+def test_auto_takes_the_least_memory(cell: str) -> None:
+    """Marks and a segment, T s / k + k c; the chosen k is rounded to whole blocks of 16 steps, at
+    k of some 100 that is less than a tenth more.
+    """
+    spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=16, seq_len=40_000)
+    state, kept = bytes_per_step(spec)
+    _, every = memory_plan(spec, 1)
+    assert every is not None and every % BLOCK == 0
+    k = np.arange(1, spec.T + 1)
+    held = spec.T * state / k + k * kept
+    assert held[every - 1] < 1.1 * held.min()
+
+
+def test_weights_count_where_an_ensemble_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, gradients and a term of them: three times 1.28 MB a member, states next to none."""
+    monkeypatch.setattr(memory, "CACHE", 2**40)
+    spec = spec_of(hidden_size=400, input_size=400, batch_size=1, seq_len=2)
+    assert weight_bytes(spec) == 8 * (2 * 400**2 + 2 * 400)  # two matrices, two biases
+    members, _ = memory_plan(spec, 10**6)
+    assert 3 * weight_bytes(spec) * members <= MEMORY < 3.1 * weight_bytes(spec) * (members + 1)
