@@ -14,16 +14,16 @@ from math import prod
 from gradlab.engine.forward import BLOCK
 from gradlab.engine.lags import AT_ONCE
 from gradlab.inputs import BLOCK as INPUT_BLOCK
-from gradlab.machine import room
+from gradlab.machine import SHARE, available, room
 from gradlab.memory import (
     ALL_TERMS,
     bytes_between,
     bytes_per_step,
-    memory_plan,
     output_bytes,
     side_by_side,
 )
 from gradlab.spec import Spec
+from gradlab.split import split
 
 NUMBER = 8  # bytes: whatever is recorded is in float64
 WEIGHTS = 3  # tensors, gradients, a term that is added to them
@@ -57,12 +57,15 @@ class Footprint:
         return max(vars(self), key=lambda name: float(vars(self)[name]))
 
 
-def footprint(spec: Spec, members: int) -> Footprint:
-    """Of `members` members of this shape that are computed together, as far as memory allows."""
-    at_once, every = memory_plan(spec, members)
+def footprint(spec: Spec, members: int, jobs: int = 1) -> Footprint:
+    """Of `members` members of this shape that are computed together, as far as memory allows, in
+    so many threads at most.
+    """
+    cut = split(spec, members, jobs)
+    at_once, every = cut.at_once, cut.every
     return Footprint(
         weights=at_once * _weights(spec),
-        states=at_once * _states(spec, every) + _drawn(spec) + 3 * NUMBER * spec.T,
+        states=at_once * _states(spec, every) + cut.workers * _drawn(spec) + 3 * NUMBER * spec.T,
         spectra=at_once * _spectra(spec),
         outputs=at_once * output_bytes(spec),
         records=_records(spec, members, at_once),
@@ -81,6 +84,15 @@ def check_room(specs: Sequence[Spec], processes: int = 1) -> None:
     if processes > 1:
         change = "use fewer --jobs"
         room(processes * one.bytes, f"{processes} workers, each with {sizes},", change)
+
+
+def fitting(spec: Spec, jobs: int) -> int:
+    """How many of so many threads fit in memory: each holds members of its own."""
+    members, there = len(spec.seeds), available()
+    jobs = min(jobs, members)
+    while jobs > 1 and there is not None and footprint(spec, members, jobs).bytes > SHARE * there:
+        jobs -= 1
+    return jobs
 
 
 def _shorter(spec: Spec) -> list[str]:

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, as the system tells it.
+"""How many cores this process may use, and how much memory it may still take.
 
 What is looked at: memory that is free or can be freed, the limits of the control groups that the
 process is in (containers, Slurm jobs), and the limits on the process itself (`ulimit -v`). Where
@@ -35,6 +35,11 @@ def available() -> int | None:
         return int(given) * MIB
     found = [*_free(), *_groups(), *_limits()]
     return max(min(found), 0) if found else None
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def room(needed: float, why: str, change: str, key: str = "") -> None:

@@ -21,39 +21,42 @@ ALL_TERMS = 4  # states and activations, local derivatives, every loss term on i
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
 PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
 SMALLER = 16  # units and inputs, for the rows grow with either
-ENOUGH = 8  # members at a time that keep the per-step overhead small
+ENOUGH = 8  # members at a time, of all workers, that keep the per-step overhead small
 
 
-def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
-    """How many members of this shape at a time, and the steps between checkpoints.
+def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | None]:
+    """How many members of this shape each of the workers has at a time, and the steps between
+    checkpoints.
 
-    None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
-    of s bytes and segments of c bytes a step.
+    MEMORY is what all workers have together; 0 members where several are too many for it, while a
+    single one always has a member. None in place of the steps: everything is kept. The optimum
+    distance is sqrt(T s / c) for states of s bytes and segments of c bytes a step.
     """
-    members = _between(MEMORY // output_bytes(spec), members)
+    share, enough, least = MEMORY // workers, -(-ENOUGH // workers), int(workers == 1)
+    members = _between(share // output_bytes(spec), -(-members // workers), least)
     state, kept = bytes_per_step(spec)
     between = bytes_between(spec)
-    members = _between(CACHE // (_weights(spec) + kept), members)
+    members = _between(CACHE // (_weights(spec) + kept), members, min(1, members))
     if side_by_side(spec):
         kept *= ALL_TERMS
     if not spec.topology.tied:  # a step has weights of its own, and gradients of them
         kept += 2 * _weights(spec)
     T = spec.steps
-    fitting = MEMORY // ((kept + between) * T)
+    fitting = share // ((kept + between) * T)
     if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
-        return _between(fitting, members), None
+        return _between(fitting, members, least), None
     if spec.checkpoint == "none":
-        return _between(fitting, members), None
-    if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):
-        return _between(fitting, members), None
+        return _between(fitting, members, least), None
+    if spec.checkpoint == "auto" and fitting >= min(members, enough):
+        return _between(fitting, members, least), None
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
         every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else BLOCK)
     else:
         every = _multiple(spec.checkpoint, BLOCK)
-    fitting = int(MEMORY // (kept * min(every, T) + state * T / every + between * T))
-    return _between(fitting, members), every
+    fitting = int(share // (kept * min(every, T) + state * T / every + between * T))
+    return _between(fitting, members, least), every
 
 
 def side_by_side(spec: Spec) -> bool:
@@ -129,8 +132,8 @@ def _weights(spec: Spec) -> int:
     return spec.dtype.itemsize * sum(prod(shape) for shape in shapes.values())
 
 
-def _between(n: int, most: int) -> int:
-    return max(1, min(n, most))
+def _between(n: int, most: int, least: int) -> int:
+    return max(least, min(n, most))
 
 
 def _multiple(n: int, of: int) -> int:

@@ -21,14 +21,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
+    (
+        "errors",
+        "nonlinearity",
+        "draws",
+        "digest",
+        "dotted",
+        "machine",
+        "archive",
+        "threads",
+        "workers",
+    ),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
     ("config", "record"),
     ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
     (
-        *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),
+        *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "split", "footprint"),
         *("setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
         *("expectations.possible", "expectations.checked"),
