@@ -17,6 +17,7 @@ from gradlab.errors import GradlabError, Problem
 OVERRIDE = "GRADLAB_MEMORY"  # MiB
 SHARE = 0.9  # of what is there: others take memory too
 MIB = 2**20
+ALWAYS = 2**16  # bytes that nobody is short of: asking the system takes longer than they
 
 GROUPS = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
@@ -46,6 +47,8 @@ def room(needed: float, why: str, change: str, key: str = "") -> None:
     """Raises GradlabError where so many bytes are more than there are. why: what takes them;
     change: what would take less; key: of the config.
     """
+    if needed < ALWAYS:
+        return
     there = available()
     if there is None or needed <= SHARE * there:
         return
