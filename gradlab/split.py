@@ -4,11 +4,11 @@ A member's bits depend neither on the pieces nor on the threads.
 
 Python runs in one thread at a time; the calls of numpy and LAPACK that it makes run beside those of
 other threads. Where a step takes p seconds of Python and c seconds of calls for the members of one
-piece, N threads take about max(N p, p + c) for what one after the other takes N (p + c). Handing
-Python over takes time too, some microseconds for each of the calls. So N threads are used where the
-calls of one last WORTH times as long as the Python of all others: with large matrices or many
-members. p and c are estimated from sizes, with what was measured on one core of an x86-64 machine;
-docs/performance.md has the table.
+piece, N threads have Python busy for N p of every p + c seconds. Who finds it taken waits, and is
+woken some microseconds later, which is as long as a small call takes. So there are as many threads
+as leave Python free for most of the time, N p <= BUSY (p + c): several for large matrices or many
+members, one for small ones, where more would be slower. p and c are estimated from sizes, by what
+was measured on one core of an x86-64 machine; docs/performance.md has the table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gradlab.memory import memory_plan
 from gradlab.spec import Spec
 
-WORTH = 4.0
+BUSY = 1 / 3  # of the time Python may be taken
 
 # seconds of Python: a step forward and back, of a cell with one gate and of each gate; recording
 # all of the products of Jacobians, or of the exponents, a step
@@ -55,8 +55,8 @@ def split(spec: Spec, members: int, jobs: int) -> Split:
     while True:
         size, every = memory_plan(spec, members, workers)
         count = min(-(-members // max(size * workers, 1)) * workers, members)
-        worth = members / count * calls >= WORTH * (workers - 1) * python
-        if workers == 1 or (size > 0 and worth):
+        free = workers * python <= BUSY * (python + calls * members / count)
+        if workers == 1 or (size > 0 and free):
             break
         workers -= 1
     ends = [members * k // count for k in range(count + 1)]

@@ -59,7 +59,7 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads also where they are no gain: small runs are quick to test."""
-    monkeypatch.setattr(splitting, "WORTH", 0.0)
+    monkeypatch.setattr(splitting, "BUSY", np.inf)
 
 
 def spec_of(**changes: Any) -> Spec:

@@ -22,10 +22,10 @@ import pytest
 from commands import QUIET, TINY, command, environment, process, refused
 
 SOON = 20.0  # seconds that something near-instant may take on a busy machine
-WORTH = """
+ALWAYS = """
 import sys
 from gradlab import split
-split.WORTH = 0.0  # threads also where they are no gain: small runs are quick to test
+split.BUSY = float("inf")  # threads also where they are no gain: small runs are quick to test
 """
 RUN = """
 from gradlab.cli import main
@@ -36,7 +36,7 @@ main()
 
 def planted(*arguments: str, before: str = "") -> list[str]:
     """A command that takes threads whatever its size, with more that is changed before."""
-    program = WORTH + before + RUN.format(arguments=["gradlab", *arguments])
+    program = ALWAYS + before + RUN.format(arguments=["gradlab", *arguments])
     return [sys.executable, "-W", "error", "-c", program]
 
 
