@@ -43,7 +43,8 @@ class Process:
         if name:
             self._command[2:] = ["benchmarks.worker", name, w.name, str(folder)]
             self._command += ["--jobs", str(order.threads)] + ["--small"] * order.small
-        self._environment = environment(order.threads)
+        own = bool(name) and PROGRAMS[name].kind == "gradlab"  # its jobs have one thread each
+        self._environment = environment(1 if own else order.threads)
         self._process: subprocess.Popen[str] | None = None
 
     def begin(self) -> dict[str, Any]:
