@@ -128,6 +128,14 @@ def test_trained_weights_with_their_edge() -> None:
     assert one["fresh_log10_grad_norm_h"].tobytes() == two["fresh_log10_grad_norm_h"].tobytes()
 
 
+@pytest.mark.usefixtures("always")
+def test_a_cell_of_the_users_own() -> None:
+    config = Path(gradlab.__file__).parents[1] / "configs" / "own_cell.yaml"
+    few = ("seeds=5", "seq_len=20", "batch_size=2", "hidden_size=4", "theory=none")
+    one, three = (gradlab.run(config, *few, jobs=jobs) for jobs in (1, 3))
+    assert all(three[name].tobytes() == array.tobytes() for name, array in one.arrays.items())
+
+
 # ---------------------------------------------------------------- errors and progress
 
 
