@@ -29,11 +29,11 @@ def prepare(w: Workload, folder: Path, variant: str, jobs: int) -> Callable[[], 
         given["inputs"] = {"type": "normal"}
     elif variant:
         given["spectrum"] = dict(SPECTRA[variant])
-    return (lambda: _swept(w, given, jobs)) if w.scales > 1 else (lambda: _run(w, given))
+    return (lambda: _swept(w, given, jobs)) if w.scales > 1 else (lambda: _run(w, given, jobs))
 
 
-def _run(w: Workload, given: Mapping[str, Any]) -> Arrays:
-    return results(w, [gradlab.run(given)])
+def _run(w: Workload, given: Mapping[str, Any], jobs: int) -> Arrays:
+    return results(w, [gradlab.run(given, jobs=jobs)])
 
 
 def _swept(w: Workload, given: Mapping[str, Any], jobs: int) -> Arrays:

@@ -43,7 +43,9 @@ class Process:
         if name:
             self._command[2:] = ["benchmarks.worker", name, w.name, str(folder)]
             self._command += ["--jobs", str(order.threads)] + ["--small"] * order.small
-        self._environment = environment(order.threads if name else 1)
+        # one thread each: the machine's own rates, and gradlab's jobs
+        one = not name or PROGRAMS[name].kind == "gradlab"
+        self._environment = environment(1 if one else order.threads)
         self._process: subprocess.Popen[str] | None = None
 
     def begin(self) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from gradlab import store
 from gradlab.comparison import run as compute
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
-from gradlab.footprint import check_room
+from gradlab.errors import GradlabError
+from gradlab.footprint import check_room, fitting
 from gradlab.job import Place, perform, settled
+from gradlab.machine import cores
 from gradlab.record import Record
 from gradlab.report.notebook import Shown
 from gradlab.sweeps.execute import executors
@@ -27,22 +29,26 @@ def run(
     config: Mapping[str, Any] | str | Path,
     *overrides: str,
     out: str | Path | None = None,
+    jobs: int = 1,
     force: bool = False,
 ) -> Record:
     """The record of one experiment.
 
     config: the path of a config file, or a mapping with the same keys. overrides: "key=value" as on
-    the command line. out: a folder to leave the results in; nothing is written without it. force:
-    compute although the result is there. Raises GradlabError with all that is wrong with the
-    config, and where it would not fit in memory.
+    the command line. out: a folder to leave the results in; nothing is written without it. jobs:
+    threads that share the members of a large run, 0 for one per core; the bits of the record do not
+    depend on it. force: compute although the result is there. Raises GradlabError with all that is
+    wrong with the config, and where it would not fit in memory.
     """
     loaded = _load(config, overrides)
+    threads = _jobs(jobs)
     if out is not None:
         place = Place(store.Folder(Path(out)), force)
-        return Shown.of(perform(loaded, place, sys.argv, lambda line: None).record)
+        done = perform(loaded, place, sys.argv, lambda line: None, jobs=threads)
+        return Shown.of(done.record)
     _, spec = settled(loaded)
     check_room([spec])
-    return Shown.of(compute(spec))
+    return Shown.of(compute(spec, jobs=fitting(spec, threads)))
 
 
 def sweep(
@@ -56,15 +62,17 @@ def sweep(
     """Run an experiment for every combination of values, or what is missing of it; no figures.
 
     config: the path of a config file, or a mapping with the same keys. axes: "key=values" as on the
-    command line. out: the results folder, by default results/NAME. Raises GradlabError with all
-    that is wrong, and when the folder holds another sweep (force starts over).
+    command line. out: the results folder, by default results/NAME. jobs: worker processes, 0 for
+    one per core. Raises GradlabError with all that is wrong, and when the folder holds another
+    sweep (force starts over).
     """
+    workers = _jobs(jobs)
     if isinstance(config, Mapping):
         wanted = sweep_from_mapping(config, axes)
     else:
         wanted = load_sweep(config, axes)
     folder = SweepFolder(Path(out) if out is not None else Path("results") / wanted.name)
-    order = Order(folder, executors(executor, jobs), None, force, draw=False, command=sys.argv)
+    order = Order(folder, executors(executor, workers), None, force, draw=False, command=sys.argv)
     for _ in perform_sweep(plan(wanted), order, lambda line: None):
         pass
     return SweepResult(folder.path)
@@ -81,3 +89,10 @@ def _load(config: Mapping[str, Any] | str | Path, overrides: tuple[str, ...]) ->
     if isinstance(config, Mapping):
         return from_mapping(config, overrides)
     return load_config(config, overrides)
+
+
+def _jobs(jobs: int) -> int:
+    """As on the command line, 0 is one per core. Raises GradlabError."""
+    if jobs < 0:
+        raise GradlabError(f"jobs is {jobs}; it is how many at a time, or 0 for one per core")
+    return jobs or cores()

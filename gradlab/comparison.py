@@ -32,19 +32,19 @@ EDGE_WIDEST = 5  # steps outwards: factors of up to 2^(5 * 6 / 4) = 181
 RUN, TWIN = 0.5, 0.65  # shares of the work that are done after the run, and after the twin
 
 
-def run(spec: Spec, progress: Progress | None = None) -> Record:
+def run(spec: Spec, progress: Progress | None = None, jobs: int = 1) -> Record:
     """The record of one experiment; where spec.compare, with the fresh twin's curve and the edge.
 
-    progress is called now and then.
+    progress is called now and then. jobs: threads at most.
     """
     tell = progress or (lambda share: None)
     if not spec.compare or not isinstance(spec.init, Loaded):
-        return precision.run_many([spec], progress)[0]
-    record = precision.run_many([spec], lambda share: tell(share * RUN))[0]
+        return precision.run_many([spec], progress, jobs)[0]
+    record = precision.run_many([spec], lambda share: tell(share * RUN), jobs)[0]
     lean = norms_only(spec)
-    fresh = runner.run(twin(lean), lambda share: tell(RUN + share * (TWIN - RUN)))
+    fresh = runner.run(twin(lean), lambda share: tell(RUN + share * (TWIN - RUN)), jobs)
     told = {key: fresh.summary[key] for key in (*KEYS, "outcome")}
-    summary = record.summary | {"trained": {"fresh": told} | edge(lean, tell)}
+    summary = record.summary | {"trained": {"fresh": told} | edge(lean, tell, jobs)}
     tell(1.0)
     return replace(record, summary=summary, arrays=record.arrays | {f"fresh_{CURVE}": fresh[CURVE]})
 
@@ -62,13 +62,13 @@ def twin(spec: Spec) -> Spec:
     return replace(spec, init=Matched(spec.init.tensors, spec.init.reverse))
 
 
-def edge(spec: Spec, tell: Progress) -> dict[str, Any]:
+def edge(spec: Spec, tell: Progress, jobs: int = 1) -> dict[str, Any]:
     """`edge`: the weight_scale at which the growth rate is 0 and its 95 % interval, over the first
     EDGE_SEEDS seeds; None where there is none, and then `edge_reason` says why.
     """
     reason = _no_edge(spec)
     if reason is None:
-        found = _searched(replace(spec, seeds=spec.seeds[:EDGE_SEEDS]), tell)
+        found = _searched(replace(spec, seeds=spec.seeds[:EDGE_SEEDS]), tell, jobs)
         if isinstance(found, dict):
             return {"edge": found, "edge_reason": None}
         reason = found
@@ -84,9 +84,9 @@ def _no_edge(spec: Spec) -> str | None:
     return None
 
 
-def _searched(spec: Spec, tell: Progress) -> dict[str, Any] | str:
+def _searched(spec: Spec, tell: Progress, jobs: int) -> dict[str, Any] | str:
     """The edge, or why there is none."""
-    rate = _rate(spec, tell)
+    rate = _rate(spec, tell, jobs)
     positive, least = bounds("weight_scale")
     try:
         found = critical(rate, spec.weight_scale, 0.0, positive, least, EDGE_WIDEST, EDGE_TOLERANCE)
@@ -104,7 +104,7 @@ def _searched(spec: Spec, tell: Progress) -> dict[str, Any] | str:
     return {"weight_scale": found.value, **ends, "seeds": len(spec.seeds)}
 
 
-def _rate(spec: Spec, tell: Progress) -> Callable[[float], Measured]:
+def _rate(spec: Spec, tell: Progress, jobs: int) -> Callable[[float], Measured]:
     """The growth rate at a weight_scale."""
     left = 1 - TWIN
 
@@ -112,6 +112,7 @@ def _rate(spec: Spec, tell: Progress) -> Callable[[float], Measured]:
         nonlocal left
         left *= 0.9  # how many evaluations there will be is not known
         tell(1 - left)
-        return measured(value, runner.run(replace(spec, weight_scale=value)).summary)
+        record = runner.run(replace(spec, weight_scale=value), jobs=jobs)
+        return measured(value, record.summary)
 
     return rate

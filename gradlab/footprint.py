@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradlab.machine import MIB, room
-from gradlab.memory import memory_plan, side_by_side
+from gradlab.machine import MIB, SHARE, available, room
+from gradlab.memory import side_by_side
 from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
+from gradlab.split import split
 from gradlab.stages import Footprint, records, stages
 
 PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
@@ -25,15 +26,14 @@ STEPS = 24  # bytes a step, once: which weights it has, whether the gradient rea
 ALWAYS = 2 * MIB  # a run of any size: code that is loaded when it is first used
 
 
-def footprint(spec: Spec, members: int, ensembles: int = 1, draw: bool = False) -> Footprint:
+def footprint(spec: Spec, members: int, jobs: int = 1, draw: bool = False) -> Footprint:
     """Of `members` members of this shape that are computed together, as far as memory allows.
 
-    ensembles: how many of the parts into which they are cut are computed at the same time. draw:
-    whether figures are drawn afterwards.
+    jobs: threads at most. draw: whether figures are drawn afterwards.
     """
-    at_once, every = memory_plan(spec, members)
-    together, kept = ensembles * at_once, records(spec, members) + ALWAYS
-    peak = max(stages(spec, every), key=lambda stage: stage.bytes)
+    cut = split(spec, members, jobs)
+    together, kept = cut.at_once, records(spec, members) + ALWAYS
+    peak = max(stages(spec, cut.every), key=lambda stage: stage.bytes)
     if spec.dtype != EXACT:  # the first member again, in float64
         exact = footprint(in_double(spec), 1)
         if exact.bytes > together * peak.bytes:
@@ -61,6 +61,15 @@ def check_room(specs: Sequence[Spec], processes: int = 1, draw: bool = False) ->
     if processes > 1:
         change = "use fewer --jobs"
         room(processes * one.bytes, f"{processes} workers, each with {sizes},", change)
+
+
+def fitting(spec: Spec, jobs: int) -> int:
+    """How many of so many threads fit in memory: each holds members of its own."""
+    members, there = len(spec.seeds), available()
+    jobs = min(jobs, members)
+    while jobs > 1 and there is not None and footprint(spec, members, jobs).bytes > SHARE * there:
+        jobs -= 1
+    return jobs
 
 
 def _shorter(spec: Spec) -> list[str]:

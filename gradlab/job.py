@@ -13,7 +13,7 @@ from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
 from gradlab.config.sections import Figures
 from gradlab.errors import GradlabError
-from gradlab.footprint import check_room
+from gradlab.footprint import check_room, fitting
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
 from gradlab.record import NewerSchemaError, Record
@@ -61,11 +61,13 @@ def perform(
     say: Say,
     draw: bool = True,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Done:
     """Compute, unless the finished result is there, and leave a whole folder.
 
-    say is told what a user should know, a line at a time. Raises GradlabError, with the places in
-    the config where it is about the config; and where it would not fit in memory, before it begins.
+    say is told what a user should know, a line at a time. jobs: threads at most. Raises
+    GradlabError, with the places in the config where it is about the config; and where it would not
+    fit in memory, before it begins.
     """
     started = datetime.now(UTC)
     config, spec = settled(loaded)
@@ -79,7 +81,7 @@ def perform(
     check_room([spec], draw=draw and bool(config.figures.formats))
     replaced = place.folder.is_result()
     with staged(place.folder) as staging:
-        record = run(spec, progress)
+        record = run(spec, progress, fitting(spec, jobs))
         origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
         write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)

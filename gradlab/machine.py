@@ -1,4 +1,4 @@
-"""How much memory this process may still take, as the system tells it.
+"""How many cores this process may use, and how much memory it may still take.
 
 What is looked at: memory that is free or can be freed, the limits of the control groups that the
 process is in (containers, Slurm jobs), and the limits on the process itself (`ulimit -v`). Where
@@ -17,6 +17,7 @@ from gradlab.errors import GradlabError, Problem
 OVERRIDE = "GRADLAB_MEMORY"  # MiB
 SHARE = 0.9  # of what is there: others take memory too
 MIB = 2**20
+ALWAYS = 2**16  # bytes that nobody is short of: asking the system takes longer than they
 
 GROUPS = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
@@ -37,10 +38,17 @@ def available() -> int | None:
     return max(min(found), 0) if found else None
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def room(needed: float, why: str, change: str, key: str = "") -> None:
     """Raises GradlabError where so many bytes are more than there are. why: what takes them;
     change: what would take less; key: of the config.
     """
+    if needed < ALWAYS:
+        return
     there = available()
     if there is None or needed <= SHARE * there:
         return

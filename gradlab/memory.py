@@ -23,30 +23,33 @@ OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its 
 TENSORS = 3  # weights, their gradients, and a term that is added to them
 PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
 SMALLER = 16  # units and inputs, for the rows grow with either
-ENOUGH = 8  # members at a time that keep the per-step overhead small
+ENOUGH = 8  # members at a time, of all workers, that keep the per-step overhead small
 
 
-def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
-    """How many members of this shape at a time, and the steps between checkpoints.
+def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | None]:
+    """How many members of this shape each of the workers has at a time, and the steps between
+    checkpoints.
 
-    None in place of the steps: everything is kept. The optimum distance is sqrt(T s / c) for states
-    of s bytes and segments of c bytes a step.
+    MEMORY is what all workers have together; 0 members where several are too many for it, while a
+    single one always has a member. None in place of the steps: everything is kept. The optimum
+    distance is sqrt(T s / c) for states of s bytes and segments of c bytes a step.
     """
-    members = _between(MEMORY // output_bytes(spec), members)
+    share, enough, least = MEMORY // workers, -(-ENOUGH // workers), int(workers == 1)
+    members = _between(share // output_bytes(spec), -(-members // workers), least)
     state, kept = bytes_per_step(spec)
     between, weights = bytes_between(spec), TENSORS * weight_bytes(spec)
-    members = _between(CACHE // (_weights(spec) + kept), members)
+    members = _between(CACHE // (_weights(spec) + kept), members, min(1, members))
     if side_by_side(spec):
         kept *= ALL_TERMS
     T = spec.steps
     whole = (kept + between) * T
-    plain = _between(MEMORY // (whole + weights), members), None
+    plain = _between(share // (whole + weights), members, least), None
     if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
         return plain
     # checkpoints spare states, not weights: these count for the cut alone
     if spec.checkpoint == "none":
         return plain
-    if spec.checkpoint == "auto" and MEMORY // whole >= min(members, ENOUGH):
+    if spec.checkpoint == "auto" and share // whole >= min(members, enough):
         return plain
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
@@ -55,7 +58,7 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
     else:
         every = _multiple(spec.checkpoint, BLOCK)
     marked = int(kept * min(every, T) + state * T / every + between * T)
-    return _between(MEMORY // (marked + weights), members), every
+    return _between(share // (marked + weights), members, least), every
 
 
 def side_by_side(spec: Spec) -> bool:
@@ -158,8 +161,8 @@ def _weights(spec: Spec) -> int:
     return spec.dtype.itemsize * sum(map(prod, _shapes(spec.I, spec).values()))
 
 
-def _between(n: int, most: int) -> int:
-    return max(1, min(n, most))
+def _between(n: int, most: int, least: int) -> int:
+    return max(least, min(n, most))
 
 
 def _multiple(n: int, of: int) -> int:

@@ -1,10 +1,10 @@
 """What float32 costs: the first member computed in float64 too, and how far the two are apart.
 
 It is as large as a member of a float64 run, so float32 spares memory only where several members
-are computed at a time. The float64 member has the same draws; its weights and inputs are not rounded to float32. The
-difference is thus all that float32 does: to what is given, and on the way. A chaotic network tells
-them apart after some tens of steps, whatever is done to the arithmetic; then no digit of a norm can
-be trusted, though the growth rate may be right.
+are computed at a time. The float64 member has the same draws; its weights and inputs are not
+rounded to float32. The difference is thus all that float32 does: to what is given, and on the way.
+A chaotic network tells them apart after some tens of steps, whatever is done to the arithmetic;
+then no digit of a norm can be trusted, though the growth rate may be right.
 
 Compared are norms: of delta_t and of the share of step t in the weights' gradient at all recorded
 steps, and of the gradient of all parameters. Spectra and the split by lag are not computed again.
@@ -35,21 +35,22 @@ COMPARED = {  # the summary's name -> the record's array
 }
 
 
-def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Record]:
+def run_many(
+    specs: Sequence[Spec], progress: Progress | None = None, jobs: int = 1
+) -> list[Record]:
     """As `runner.run_many`; the summary of a float32 experiment has `precision`.
 
     The float64 members of all experiments are computed together, each for itself: what is found
     does not depend on which others are there.
     """
     if specs[0].dtype == EXACT:
-        return runner.run_many(specs, progress)
+        return runner.run_many(specs, progress, jobs)
     tell = progress or (lambda share: None)
     members = sum(len(spec.seeds) for spec in specs)
     own = members / (members + 2 * len(specs))  # a float64 member takes about two of float32
-    records = runner.run_many(specs, lambda share: tell(share * own))
-    exact = runner.run_many(
-        [in_double(spec) for spec in specs], lambda share: tell(own + share * (1 - own))
-    )
+    records = runner.run_many(specs, lambda share: tell(share * own), jobs)
+    doubled = [in_double(spec) for spec in specs]
+    exact = runner.run_many(doubled, lambda share: tell(own + share * (1 - own)), jobs)
     return [
         replace(record, summary=record.summary | {"precision": compared(record, true)})
         for record, true in zip(records, exact, strict=True)

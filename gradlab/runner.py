@@ -20,34 +20,38 @@ from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
 from gradlab.ensemble import compute
-from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
+from gradlab.split import split
+from gradlab.workers import each
 
 BACK = "backward_"  # arrays of the second direction
 
 Progress = Callable[[float], None]  # the share of the work that is done, 0 to 1
 
 
-def run(spec: Spec, progress: Progress | None = None) -> Record:
-    """The record of one experiment. progress is called now and then."""
-    return run_many([spec], progress)[0]
+def run(spec: Spec, progress: Progress | None = None, jobs: int = 1) -> Record:
+    """The record of one experiment. progress is called now and then. jobs: threads at most."""
+    return run_many([spec], progress, jobs)[0]
 
 
-def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Record]:
+def run_many(
+    specs: Sequence[Spec], progress: Progress | None = None, jobs: int = 1
+) -> list[Record]:
     """The records of experiments that share shapes (equal `Spec.shape`), computed together."""
     first = specs[0]
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
-    chunk, every = memory_plan(first, len(members))
-    chunks = [members[start : start + chunk] for start in range(0, len(members), chunk)]
-    segments = -(-first.steps // (every or first.steps))
+    cut = split(first, len(members), jobs)
+    chunks = [members[rows] for rows in cut.pieces]
+    segments = -(-first.steps // (cut.every or first.steps))
     passes = 2 * len(first.entries) * len(first.chains)
     tick = _ticker(progress, len(chunks) * passes * segments)
     pieces: list[list[dict[str, Array]]] = [[] for _ in specs]
+    computed = each(lambda some, note: compute(some, cut.every, note), chunks, cut.workers, tick)
     for some in chunks:
-        arrays, names = compute(some, every, tick)
+        arrays, names = computed.pop(0)  # not held twice where a record joins them
         for index, group in groupby(range(len(some)), key=lambda k: some[k].index):
             rows = list(group)
             part = slice(rows[0], rows[-1] + 1)

@@ -21,7 +21,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
+    (
+        "errors",
+        "nonlinearity",
+        "draws",
+        "digest",
+        "dotted",
+        "machine",
+        "archive",
+        "threads",
+        "workers",
+    ),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
     ("engine",),
     ("analysis",),
@@ -37,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "recorded",
             "trial",
             "memory",
+            "split",
             "stages",
             "footprint",
         ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, Jobs, Json, NoFigures, Results, cores, force_option
+from gradlab.cli.options import RESULTS, Jobs, Json, NoFigures, Results, force_option
 from gradlab.cli.progress import bar, teller
 from gradlab.errors import GradlabError
 
@@ -92,6 +92,7 @@ def _writable(junit: Path | None) -> None:
 def _check(every: Sequence[Wanted], jobs: int, quiet: bool) -> list[Checked]:
     """What came of each, in the order in which they were given."""
     from gradlab.checking import check as perform
+    from gradlab.machine import cores
     from gradlab.sweeps.execute import executors
 
     say = teller(quiet)

@@ -33,13 +33,6 @@ Verbose = Annotated[
 ]
 
 
-def cores() -> int:
-    """How many this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def force_option(what: str) -> Any:
     """`--force`, with what it does."""
     return typer.Option("--force", "-f", help=what)

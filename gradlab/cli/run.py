@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli.guard import when_interrupted
-from gradlab.cli.options import RESULTS, NoFigures, Out, Quiet, Results, Verbose, force_option
+from gradlab.cli.options import RESULTS, Jobs, NoFigures, Out, Quiet, Results, Verbose, force_option
 from gradlab.cli.origins import tell_config, tell_options
 from gradlab.cli.progress import bar, notes, teller
 from gradlab.errors import GradlabError
@@ -50,6 +50,7 @@ def run(
     ] = None,
     out: Out = None,
     results: Results = RESULTS,
+    jobs: Jobs = 0,
     force: Annotated[bool, force_option("Run although the result is there.")] = False,
     fail_on: Annotated[
         list[str] | None,
@@ -71,6 +72,7 @@ def run(
 ) -> None:
     """Run one experiment: tables in the terminal, all numbers and figures in a folder."""
     from gradlab.job import Place, perform
+    from gradlab.machine import cores
     from gradlab.store import Folder
 
     say, refused = teller(quiet), _known(fail_on or [])
@@ -86,7 +88,7 @@ def run(
         place = Place(Folder(out if out is not None else results / loaded.name), force)
         whole = when_interrupted(partial(_left, finished)) if finished else nullcontext()
         with whole, notes(verbose), bar(f"running {loaded.name}", shown=not quiet) as progress:
-            done = perform(loaded, place, sys.argv, say, not no_figures, progress)
+            done = perform(loaded, place, sys.argv, say, not no_figures, progress, jobs or cores())
         finished.append(done)
         with when_interrupted(partial(_left, finished)):
             if not json:

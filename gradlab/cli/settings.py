@@ -1,7 +1,7 @@
 """Options of running that a project or a user sets once, in a TOML file; never the experiment.
 
     results = "out"      # where results go; relative to the project file
-    jobs = 4             # of a sweep; 0: one per core
+    jobs = 4             # at a time; 0: one per core
     figures = false      # draw none
     max_points = 10000   # of a sweep
 

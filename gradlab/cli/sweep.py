@@ -19,7 +19,6 @@ from gradlab.cli.options import (
     Quiet,
     Results,
     Verbose,
-    cores,
     force_option,
 )
 from gradlab.cli.origins import tell_sweep
@@ -87,6 +86,7 @@ def sweep(
     """Run an experiment for every combination of values; the same command again resumes it."""
     from gradlab.config import load_sweep
     from gradlab.errors import GradlabError
+    from gradlab.machine import cores
     from gradlab.sweeps.execute import executors
     from gradlab.sweeps.job import Order
     from gradlab.sweeps.planned import plan

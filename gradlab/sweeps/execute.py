@@ -11,12 +11,14 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from gradlab import threads
@@ -129,7 +131,8 @@ class _Worker(SpawnProcess):
             os.environ.update(threads.ONE)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
-                super().start()
+                with _without_the_script():
+                    super().start()
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 for name, value in before.items():
@@ -150,6 +153,20 @@ class _Context(SpawnContext):
         """A worker that is not started yet."""
         self.workers.append(_Worker(*args, **kwargs))
         return self.workers[-1]
+
+
+@contextmanager
+def _without_the_script() -> Iterator[None]:
+    """A process that is started afresh runs the caller's script again, as a task might use its
+    names. None does; it would load what only the script needs, and go round in circles where that
+    calls `gradlab.sweep` outside of `if __name__ == "__main__"`.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradlab.cells import find
-from gradlab.config import Sweep
 from gradlab.errors import GradlabError
-from gradlab.plan import settle
 from gradlab.spec import Spec
+
+if TYPE_CHECKING:
+    from gradlab.config import Sweep
 
 MOST_POINTS = 256  # of a task
 WORK = 16e9  # operations of a task: a second or less on one core
@@ -46,6 +47,8 @@ def points(sweep: Sweep, indices: Iterable[int] | None = None) -> Iterator[Point
 
     Raises GradlabError, naming the point, where one is invalid.
     """
+    from gradlab.plan import settle  # a worker, which gets its tasks ready-made, needs no config
+
     for index in range(sweep.size) if indices is None else indices:
         config = sweep.config(index)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -124,3 +125,9 @@ if __name__ == "__main__":
     import sweepjobs  # the workers know the jobs by this name
 
     sweepjobs.main()
+
+
+def loaded(module: str, names: tuple[str, ...]) -> list[str]:
+    """Which modules are there once one of them is."""
+    importlib.import_module(module)
+    return [name for name in names if name in sys.modules]

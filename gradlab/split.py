@@ -1,0 +1,80 @@
+"""How the members of an ensemble are cut into pieces, and how many threads work on these.
+
+A member's bits depend neither on the pieces nor on the threads.
+
+Python runs in one thread at a time; the calls of numpy and LAPACK that it makes run beside those of
+other threads. Where a step takes p seconds of Python and c seconds of calls for the members of one
+piece, N threads have Python busy for N p of every p + c seconds. Who finds it taken waits, and is
+woken some microseconds later, which is as long as a small call takes. So there are as many threads
+as leave Python free for most of the time, N p <= BUSY (p + c): several for large matrices or many
+members, one for small ones, where more would be slower. p and c are estimated from sizes, by what
+was measured on one core of an x86-64 machine; docs/performance.md has the table.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from gradlab.memory import memory_plan
+from gradlab.spec import Spec
+
+BUSY = 1 / 3  # of the time Python may be taken
+
+# seconds of Python: a step forward and back, of a cell with one gate and of each gate; recording
+# all of the products of Jacobians, or of the exponents, a step
+PYTHON, PYTHON_GATE = 20e-6, 16e-6
+PYTHON_SPECTRUM = {"step": 30e-6, "product": 420e-6, "lyapunov": 100e-6}
+# seconds of calls: a floating-point operation of matrix products, a number of a pre-activation; of
+# spectra what a matrix takes, and each of its D^3
+OPERATION, NUMBER = 1 / 20e9, 20e-9
+MATRIX, CUBE = 40e-6, 2e-9
+
+
+class Split(NamedTuple):
+    """Pieces as ranges of members, steps between checkpoints (None: none), and threads."""
+
+    pieces: tuple[slice, ...]
+    every: int | None
+    workers: int
+
+    @property
+    def at_once(self) -> int:
+        """Members that are held at a time, at most."""
+        return self.workers * max(piece.stop - piece.start for piece in self.pieces)
+
+
+def split(spec: Spec, members: int, jobs: int) -> Split:
+    """So many members of this shape, for so many threads at most.
+
+    Pieces are of equal size, or differ by one member, and there are as many for each thread: all
+    are busy to the end.
+    """
+    python, calls = _step(spec)
+    workers = min(jobs, members)
+    while True:
+        size, every = memory_plan(spec, members, workers)
+        count = min(-(-members // max(size * workers, 1)) * workers, members)
+        free = workers * python <= BUSY * (python + calls * members / count)
+        if workers == 1 or (size > 0 and free):
+            break
+        workers -= 1
+    ends = [members * k // count for k in range(count + 1)]
+    pieces = tuple(slice(start, end) for start, end in pairwise(ends))
+    return Split(pieces, every, workers)
+
+
+def _step(spec: Spec) -> tuple[float, float]:
+    """Seconds of a step forward and back: of Python, and of the calls for one member."""
+    layers = spec.topology.layers if not spec.topology.chained else 1
+    gates, part = max(len(spec.base.GATES), 1), spec.dtype.itemsize / 8
+    D = len(spec.base.STATE) * spec.H * layers
+    width = gates * spec.H * spec.B * layers
+    python = layers * (PYTHON + gates * PYTHON_GATE)
+    calls = part * width * (6 * (spec.H + spec.I) * OPERATION + NUMBER)
+    share = len(spec.rows) / spec.steps  # of the steps that are recorded
+    for name in spec.spectra:
+        often = share if name == "step" else 1.0
+        python += often * PYTHON_SPECTRUM[name]
+        calls += often * spec.sequences * (MATRIX + CUBE * D**3)
+    return python, calls
