@@ -84,10 +84,8 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 
 
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
-    a_r, a_z, a_n, m = blocks(a, 4)
-    gates, slopes = sigmoid_and_slope(
-        a[..., : 3 * s.shape[-2], :]
-    )  # of all three: a call costs too
+    _, a_z, a_n, m = blocks(a, 4)
+    gates, slopes = sigmoid_and_slope(a[..., : 3 * s.shape[-2], :])  # of all: a call costs too
     (r, z, n), (dr, dz, dn) = blocks(gates, 3), blocks(slopes, 3)
     n[...], dn[...] = np.tanh(a_n), tanh_slope(a_n)
     h_n = sigmoid(-a_z) * dn
