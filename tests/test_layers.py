@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+    ("kernels",),
     ("engine",),
     ("analysis",),
     ("config", "record"),

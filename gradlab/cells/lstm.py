@@ -66,7 +66,7 @@ class Options:
 class Local(NamedTuple):
     """What a step's derivative needs; rows that are multiplied by the same lie side by side."""
 
-    to_c: Array  # (..., 4 H, B) derivatives of c_t: c_i, c_f, c_g, f
+    to_c: Array  # (..., 4 H, B) derivatives of c_t: f, c_i, c_f, c_g
     to_h: Array  # (..., 2 H, B) of h_t: h_o, k
     gates: Array  # (..., 4 H, B) i, f, g, o
     slopes: Array  # (..., 4 H, B) i', f', g', o', each over its largest value
@@ -74,22 +74,22 @@ class Local(NamedTuple):
     @property
     def c_i(self) -> Array:
         """dc_t / da_i = g i': (..., H, B)."""
-        return blocks(self.to_c, 4)[0]
+        return blocks(self.to_c, 4)[1]
 
     @property
     def c_f(self) -> Array:
         """dc_t / da_f = c_{t-1} f': (..., H, B)."""
-        return blocks(self.to_c, 4)[1]
+        return blocks(self.to_c, 4)[2]
 
     @property
     def c_g(self) -> Array:
         """dc_t / da_g = i g': (..., H, B)."""
-        return blocks(self.to_c, 4)[2]
+        return blocks(self.to_c, 4)[3]
 
     @property
     def f(self) -> Array:
         """dc_t / dc_{t-1} at fixed gates: (..., H, B)."""
-        return blocks(self.to_c, 4)[3]
+        return blocks(self.to_c, 4)[0]
 
     @property
     def h_o(self) -> Array:
@@ -134,7 +134,7 @@ def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
     (i, f, g, o), (di, df, dg, do) = blocks(gates, 4), blocks(slopes, 4)
     a_g = blocks(a, 4)[2]
     g[...], dg[...] = np.tanh(a_g), tanh_slope(a_g)
-    to_c = np.concatenate((g * di, c_prev * df, i * dg, f), axis=-2)
+    to_c = np.concatenate((f, g * di, c_prev * df, i * dg), axis=-2)
     to_h = np.concatenate((np.tanh(c) * do, o * tanh_slope(c)), axis=-2)
     for slope in (di, df, do):
         slope *= 4

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.schedule import Schedule
+from gradlab.engine.schedule import Schedule, Shared
+from gradlab.kernels import kernel_of
+from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
 BLOCK = 16
@@ -98,22 +100,47 @@ def forward(
     return Trajectory(cell, weights, x, T, every, marks, segment, overflow, watched)
 
 
+def kernel_for(cell: Cell, weights: Schedule, dtype: np.dtype) -> Kernel | None:
+    """The cell's kernel, where it may be used: weights that are those of every step, real."""
+    return kernel_of(cell) if isinstance(weights, Shared) and dtype.kind == "f" else None
+
+
 def _segment(cell: Cell, weights: Schedule, x: Array, s0: Array, t0: int) -> Segment:
-    n = len(x)
-    states = np.empty((n + 1, *s0.shape), s0.dtype)
-    states[0] = s = s0
-    activations: Array | None = None
+    states = np.empty((len(x) + 1, *s0.shape), s0.dtype)
+    states[0] = s0
+    kernel = kernel_for(cell, weights, s0.dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for start in range(0, n, BLOCK):
-            steps = np.arange(t0 + start, t0 + min(start + BLOCK, n)) + 1
-            drives = cell.drive(weights.over(steps), x[start : start + BLOCK])
-            for k, u in enumerate(drives, start):
-                s, a = cell.step(weights.at(t0 + k + 1), s, u)
-                if activations is None:
-                    activations = np.empty((n, *a.shape), a.dtype)
-                states[k + 1], activations[k] = s, a
-    assert activations is not None  # a segment has at least one step
+        if kernel is None:
+            activations = _by_steps(cell, weights, x, states, t0)
+        else:
+            activations = _by_blocks(kernel, weights.at(1), x, states)
     return Segment(t0, x, states, activations)
+
+
+def _by_blocks(kernel: Kernel, p: Any, x: Array, states: Array) -> Array:
+    """Fills states; the activations (n, R, A, B)."""
+    n, R, _, B = x.shape
+    activations = np.empty((n, R, kernel.rows(p).activations, B), states.dtype)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        kernel.forward(p, x[start:stop], states[start : stop + 1], activations[start:stop])
+    return activations
+
+
+def _by_steps(cell: Cell, weights: Schedule, x: Array, states: Array, t0: int) -> Array:
+    """The same by the cell's own steps."""
+    n, s = len(x), states[0]
+    activations: Array | None = None
+    for start in range(0, n, BLOCK):
+        steps = np.arange(t0 + start, t0 + min(start + BLOCK, n)) + 1
+        drives = cell.drive(weights.over(steps), x[start : start + BLOCK])
+        for k, u in enumerate(drives, start):
+            s, a = cell.step(weights.at(t0 + k + 1), s, u)
+            if activations is None:
+                activations = np.empty((n, *a.shape), a.dtype)
+            states[k + 1], activations[k] = s, a
+    assert activations is not None  # a segment has at least one step
+    return activations
 
 
 def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:
