@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from gradlab.engine.forward import BLOCK
+from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.machine import room
@@ -148,7 +148,8 @@ def _states(spec: Spec, every: int | None) -> float:
     elif side_by_side(spec):
         held *= ALL_TERMS
     read = spec.I * spec.topology.stride * spec.B * spec.dtype.itemsize * len(spec.entries)
-    return held + LOCAL * (kept - read) * min(BLOCK, T) + bytes_between(spec) * T
+    block = min(block_steps(T, state // spec.dtype.itemsize), T)
+    return held + LOCAL * (kept - read) * block + bytes_between(spec) * T
 
 
 def _drawn(spec: Spec) -> float:

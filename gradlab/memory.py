@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.forward import BLOCK
+from gradlab.engine.forward import block_steps
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.spec import Spec
 
@@ -46,12 +46,13 @@ def memory_plan(spec: Spec, members: int) -> tuple[int, int | None]:
         return _between(fitting, members), None
     if spec.checkpoint == "auto" and fitting >= min(members, ENOUGH):
         return _between(fitting, members), None
+    block = block_steps(T, state // spec.dtype.itemsize)
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else BLOCK)
+        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
     else:
-        every = _multiple(spec.checkpoint, BLOCK)
+        every = _multiple(spec.checkpoint, block)
     fitting = int(MEMORY // (kept * min(every, T) + state * T / every + between * T))
     return _between(fitting, members), every
 

@@ -108,5 +108,6 @@ def path_norms(direct: Array, gates: tuple[tuple[Array, Array], ...], k_prev: Ar
     def square(a: Array) -> Array:
         return np.square(a, dtype=np.float64)
 
-    through = [(square(d) * (square(W) @ square(k_prev))).sum(axis=-2) for d, W in gates]
+    k_squared = square(k_prev)
+    through = [(square(d) * (square(W) @ k_squared)).sum(axis=-2) for d, W in gates]
     return np.stack([square(direct).sum(axis=-2), *through], axis=-2)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
-from gradlab.engine.forward import BLOCK, Segment, Trajectory, kernel_for
+from gradlab.engine.forward import Segment, Trajectory, kernel_for
 from gradlab.engine.loss import Loss
 from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
 from gradlab.engine.schedule import Schedule
@@ -83,9 +83,9 @@ def sweep(
     state = State(np.zeros((R, D, B), trajectory.marks.dtype), np.zeros(R, np.int64))
     top = inject(state, loss.at(trajectory.T))
     for segment in trajectory.backwards():
-        n = len(segment.x)
-        for start in range((n - 1) // BLOCK * BLOCK, -1, -BLOCK):
-            steps = slice(start, min(start + BLOCK, n))
+        n, size = len(segment.x), trajectory.block
+        for start in range((n - 1) // size * size, -1, -size):
+            steps = slice(start, min(start + size, n))
             # not around the loop: an errstate would leak to the caller at every yield
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 block = _block(cell, weights, segment, steps, top, road)

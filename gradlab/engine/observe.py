@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Factor, Paths
 from gradlab.engine.backward import Block
+from gradlab.engine.scaled import neighbours
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
@@ -45,11 +46,13 @@ class PathNorms:
 
     def _put(self, t: int, local: Any, k_prev: Array) -> None:
         """Steps t, t + 1, ... of which `local` holds the derivatives."""
-        n, _, H, _ = k_prev.shape
-        squares = self._cell.paths(self._weights.over(np.arange(t, t + n)), local, k_prev)
-        norms = np.sqrt(squares.mean(axis=-1, dtype=float) / H)
-        low, high = np.searchsorted(self._rows, (t, t + n))
-        self.norms[low:high] = norms[self._rows[low:high] - t]
+        low, high = np.searchsorted(self._rows, (t, t + len(k_prev)))
+        if low == high:
+            return
+        k = neighbours(self._rows[low:high] - t)
+        p = self._weights.over(self._rows[low:high])
+        squares = self._cell.paths(p, type(local)(*(field[k] for field in local)), k_prev[k])
+        self.norms[low:high] = np.sqrt(squares.mean(axis=-1, dtype=float) / k_prev.shape[2])
 
 
 class FactorHistogram:

@@ -18,17 +18,17 @@ def driven(U: Array, b: Array, x: Array) -> Array:
     A member's numbers do not depend on the others: each has a product of its own, of one shape.
     """
     n, R, _, B = x.shape
-    columns = side_by_side(x)
+    x_columns = columns(x)
     if B == 1:  # the transposed product has the numbers of a step side by side
-        u = np.matmul(columns.swapaxes(-1, -2), U.swapaxes(-1, -2))
+        u = np.matmul(x_columns.swapaxes(-1, -2), U.swapaxes(-1, -2))
         u += b.swapaxes(-1, -2)
         return u.swapaxes(0, 1)[..., None]
-    u = np.matmul(U, columns)
+    u = np.matmul(U, x_columns)
     u += b
     return u.reshape(R, -1, n, B).transpose(2, 0, 1, 3)
 
 
-def side_by_side(a: Array) -> Array:
+def columns(a: Array) -> Array:
     """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B), a copy.
 
     (1, rows, n B) where all members have the same numbers, by a stride of 0.
