@@ -21,6 +21,7 @@ from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Segment, Trajectory, kernel_for
 from gradlab.engine.loss import Loss
+from gradlab.engine.room import Room
 from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
 from gradlab.engine.schedule import Schedule
 from gradlab.kernels.interface import Kernel
@@ -28,7 +29,7 @@ from gradlab.nonlinearity import Array
 
 
 class Block(NamedTuple):
-    """Steps t0 + 1 .. t0 + n of the backward pass."""
+    """Steps t0 + 1 .. t0 + n of the backward pass. Good until the next, which has its memory."""
 
     t0: int
     local: Any  # the cell's local derivatives, arrays (n, R, rows, B)
@@ -82,24 +83,32 @@ def sweep(
     road = _Road(loss, clip, cuts)
     state = State(np.zeros((R, D, B), trajectory.marks.dtype), np.zeros(R, np.int64))
     top = inject(state, loss.at(trajectory.T))
+    room = Room()
     for segment in trajectory.backwards():
         n, size = len(segment.x), trajectory.block
         for start in range((n - 1) // size * size, -1, -size):
             steps = slice(start, min(start + size, n))
             # not around the loop: an errstate would leak to the caller at every yield
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                block = _block(cell, weights, segment, steps, top, road)
+                block = _block(cell, weights, segment, steps, top, road, room)
             yield block
-            top = State(block.delta.mantissa[0], block.delta.exponent[0])
+            # a copy: its memory is used again
+            top = State(block.delta.mantissa[0].copy(), block.delta.exponent[0])
 
 
 def _block(
-    cell: Cell, weights: Schedule, segment: Segment, steps: slice, top: State, road: _Road
+    cell: Cell,
+    weights: Schedule,
+    segment: Segment,
+    steps: slice,
+    top: State,
+    road: _Road,
+    room: Room,
 ) -> Block:
     states = segment.states[steps.start : steps.stop + 1]
     t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
     local = cell.linearize(weights.over(t), states[:-1], segment.activations[steps], states[1:])
-    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(states) - 1, road)
+    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(t), road, room)
     kernel = kernel_for(cell, weights, top.delta.dtype)
     if road.clip is not None:
         way = descent.run(top, eager=True)
@@ -141,10 +150,10 @@ class _Descent:
     """What goes from the top of a block to its bottom."""
 
     def __init__(
-        self, cell: Cell, weights: Schedule, local: Any, t0: int, n: int, road: _Road
+        self, cell: Cell, weights: Schedule, local: Any, t0: int, n: int, road: _Road, room: Room
     ) -> None:
         self.cell, self.weights, self.t0, self.n, self.road = cell, weights, t0, n, road
-        self.local = local
+        self.local, self.room = local, room
 
     def run(self, top: State, eager: bool) -> _Way:
         """Pull delta through the steps; eager: rescale at every step, not only at the top."""
@@ -177,10 +186,11 @@ class _Descent:
         enters or is cut.
         """
         R, n, p = len(top.delta), self.n, self.weights.at(1)
-        delta = np.empty((n + 1, *top.delta.shape), top.delta.dtype)
-        work = np.empty((n, R, kernel.rows(p).work, top.delta.shape[2]), top.delta.dtype)
+        shape, dtype = top.delta.shape, top.delta.dtype
+        state = within_window(top)  # first: it may lie in the memory that is used again
+        delta = self.room.array("delta", (n + 1, *shape), dtype)
+        work = self.room.array("work", (n, R, kernel.rows(p).work, shape[2]), dtype)
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
-        state = within_window(top)
         delta[n], exponent[n] = state
         high = n
         for k in range(n - 1, -1, -1):

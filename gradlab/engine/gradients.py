@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell, Share
 from gradlab.engine.backward import Block
+from gradlab.engine.room import Room
 from gradlab.engine.scaled import (
     Exponents,
     Scaled,
@@ -62,7 +63,7 @@ class ParameterGradients:
             }
 
         self.by_set = [zeros() for _ in range(sets)]
-        self._room: dict[tuple[int, ...], Array] = {}  # for products, used again in every block
+        self._room = Room()
 
     @property
     def total(self) -> dict[str, Scaled]:
@@ -114,15 +115,13 @@ class ParameterGradients:
 
     def _product(self, left: Array, right: Array, frame: Exponents) -> Scaled:
         """Sum over steps and sequences of left right^T, columns (R, rows, n B), with the exponents
-        frame (R,). Good until the next product of this shape.
+        frame (R,). Good until the next product.
 
         Where states are so large or small that a product leaves the float range, their size is
         taken out first; that is rare, so it is looked at afterwards.
         """
         shape = (*left.shape[:2], right.shape[1])
-        if shape not in self._room:
-            self._room[shape] = np.empty(shape, left.dtype)
-        total, exponent = self._room[shape], frame.copy()
+        total, exponent = self._room.array("product", shape, left.dtype), frame.copy()
         np.matmul(left, right.swapaxes(-1, -2), out=total)
         for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
             own = right[r : r + 1] if len(right) > 1 else right

@@ -39,7 +39,8 @@ class PathNorms:
             self._put(*self._waiting, outlet[-1:])
         if len(outlet) > 1:
             self._put(block.t0 + 2, block.local_at(slice(1, None)), outlet[:-1])
-        first = block.local_at(slice(0, 1))
+        # a copy: the block's memory is used again
+        first = type(block.local)(*(field[:1].copy() for field in block.local))
         self._waiting = block.t0 + 1, first
         if block.t0 == 0:
             self._put(1, first, np.zeros_like(outlet[:1]))
