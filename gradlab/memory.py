@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.cells.interface import Shape
-from gradlab.engine.forward import BLOCK
+from gradlab.engine.forward import block_steps
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.spec import Spec
 from gradlab.trial import one_step
@@ -51,12 +51,13 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
         return plain
     if spec.checkpoint == "auto" and share // whole >= min(members, enough):
         return plain
+    block = block_steps(T, state // spec.dtype.itemsize)
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else BLOCK)
+        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
     else:
-        every = _multiple(spec.checkpoint, BLOCK)
+        every = _multiple(spec.checkpoint, block)
     marked = int(kept * min(every, T) + state * T / every + between * T)
     return _between(share // (marked + weights), members, least), every
 

@@ -25,28 +25,25 @@ Array = NDArray[Any]  # of floats; complex in the complex step
 
 
 def sigmoid(a: Array) -> Array:
-    """1 / (1 + exp(-a)), with full relative accuracy in both tails."""
-    e = _decay(a, 1)
-    out = np.where(a.real > 0, 1, e)
-    e += 1
-    out /= e
-    return out
+    """1 / (1 + exp(-a)), with full relative accuracy in both tails.
+
+    Where exp(-a) is beyond the largest float, so that the value would be subnormal, it is 0.
+    """
+    return _sigmoid_by_decay(a) if a.dtype.kind == "c" else _inverse_of_one_plus_exp(-a)
 
 
 def sigmoid_slope(a: Array) -> Array:
-    """sigmoid'(a) = e / (1 + e)^2 with e = exp(-|a|). At most 1/4."""
-    return _bell(_decay(a, 1))
+    """sigmoid'(a) = sigmoid(a) sigmoid(-a). At most 1/4."""
+    return _bell(_decay(a, 1)) if a.dtype.kind == "c" else sigmoid(a) * sigmoid(-a)
 
 
 def sigmoid_and_slope(a: Array) -> tuple[Array, Array]:
-    """Both of the above, bit for bit, from one exponential."""
-    e = _decay(a, 1)
-    root = e + 1
-    value = np.where(a.real > 0, 1, e)
-    value /= root
-    root *= root
-    e /= root
-    return value, e
+    """Both of the above, bit for bit."""
+    if a.dtype.kind == "c":
+        return sigmoid(a), sigmoid_slope(a)
+    value, slope = sigmoid(a), sigmoid(-a)
+    slope *= value
+    return value, slope
 
 
 def tanh_slope(a: Array) -> Array:
@@ -64,6 +61,23 @@ def relu(a: Array) -> Array:
 def relu_slope(a: Array) -> Array:
     """1 where a > 0, else 0 (at the kink too, as PyTorch has it)."""
     return (a.real > 0).astype(a.real.dtype)
+
+
+def _inverse_of_one_plus_exp(b: Array) -> Array:
+    """1 / (1 + exp(b)) for real b, which is overwritten where it is of floats."""
+    with np.errstate(over="ignore"):
+        e = np.asarray(np.exp(b, out=b if b.dtype.kind == "f" and b.ndim else None))
+    e += 1
+    return np.asarray(np.divide(1, e, out=e))
+
+
+def _sigmoid_by_decay(a: Array) -> Array:
+    """Of complex a, whose exp(-a) must not overflow: it would be no number."""
+    e = _decay(a, 1)
+    out = np.where(a.real > 0, 1, e)
+    e += 1
+    out /= e
+    return out
 
 
 def _decay(a: Array, times: int) -> Array:

@@ -14,7 +14,7 @@ from gradlab.engine import clip as clipping
 from gradlab.engine.lags import LagSplit, deviation
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.recording import Gradients
-from gradlab.engine.scaled import Scaled, norm
+from gradlab.engine.scaled import Scaled, hypot, norm
 from gradlab.engine.spectrum import weight_eigenvalues, weight_singular_values
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
@@ -128,10 +128,10 @@ def truncation_loss(cut: Mapping[str, Scaled], full: Mapping[str, Scaled]) -> Ar
 
 def clipped(parameters: Mapping[str, Scaled], members: Sequence[Member]) -> Arrays:
     """Norms of the parameters' gradients, their global norm, and what clipping makes of it."""
-    before = clipping.global_norm(parameters)
-    norms = [norm(g).log10() for g in parameters.values()]
+    norms = [norm(g) for g in parameters.values()]
+    before = hypot(norms)
     arrays = {
-        "log10_parameter_grad_norm": np.stack(norms, axis=-1),
+        "log10_parameter_grad_norm": np.stack([own.log10() for own in norms], axis=-1),
         "clip_norm": before.plain(),
         "log10_clip_norm": before.log10(),
         "clip_rate": np.full(len(members), np.nan),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from gradlab.engine.forward import BLOCK
+from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.observe import GATE_BINS
 from gradlab.inputs import BLOCK as INPUT_BLOCK
@@ -129,9 +129,10 @@ def _handed(spec: Spec) -> int:
 def _block(spec: Spec, step: PerStep, every: int | None) -> float:
     """A block of steps at work, and the one before it, which is there until it is done."""
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
-    state, n = step.state / chains, min(BLOCK, spec.steps)
+    state = step.state // chains
+    n = min(block_steps(T, state // spec.dtype.itemsize), T)
     whole = step.local + step.cotangents + state + step.shares
-    if T <= BLOCK:
+    if n == T:
         return n * max(step.local + 2 * step.cotangents + state, whole + step.shares)
     more = 0.0  # what a new segment adds to what is left of the segment before
     if every is not None and every < T:

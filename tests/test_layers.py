@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "workers",
     ),
     ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+    ("kernels",),
     ("engine",),
     ("analysis",),
     ("config", "record"),

@@ -108,5 +108,10 @@ def path_norms(direct: Array, gates: tuple[tuple[Array, Array], ...], k_prev: Ar
     def square(a: Array) -> Array:
         return np.square(a, dtype=np.float64)
 
-    through = [(square(d) * (square(W) @ square(k_prev))).sum(axis=-2) for d, W in gates]
-    return np.stack([square(direct).sum(axis=-2), *through], axis=-2)
+    k_squared, terms = square(k_prev), [square(direct).sum(axis=-2)]
+    for d, W in gates:
+        term = square(W) @ k_squared
+        term *= d
+        term *= d
+        terms.append(term.sum(axis=-2))
+    return np.stack(terms, axis=-2)

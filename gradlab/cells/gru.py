@@ -5,9 +5,10 @@
     n = tanh(a_n),   a_n = U_n x_t + b_in + r m
     h_t = (1 - z) n + z h_{t-1}
 
-State: h (H). Cotangents: a_n: delta (1 - z) n',   a_z: delta (h_{t-1} - n) z',   a_r: g_n m r',
-m: g_n r;
-    J_t = D(z) + D((h_{t-1} - n) z') W_z + D((1 - z) n') [D(r) W_n + D(m r') W_r].
+State: h (H). Cotangents: delta times
+    dh_t/da_n = (1 - z) n',   dh_t/da_r = (1 - z) n' m r',   dh_t/da_z = (h_{t-1} - n) z',
+    dh_t/dm = (1 - z) n' r;
+    J_t = D(z) + D(dh_t/da_z) W_z + D(dh_t/dm) W_n + D(dh_t/da_r) W_r.
 The term with h_{t-1} dz/dh is the one that public code forgets.
 """
 
@@ -21,7 +22,6 @@ import numpy as np
 from gradlab.cells.affine import (
     Affine,
     affine,
-    affine_shares,
     blocks,
     diagonal,
     gate_readings,
@@ -54,12 +54,8 @@ class Options:
 class Local(NamedTuple):
     """What a step's derivative needs; every array (..., H, B)."""
 
-    z: Array  # dh_t / dh_{t-1} at fixed gates
-    r: Array  # da_n / dm
-    h_n: Array  # dh_t / da_n = (1 - z) n'
-    h_z: Array  # dh_t / da_z = (h_{t-1} - n) z'
-    n_r: Array  # da_n / da_r = m r'
-    n: Array
+    to_h: Array  # (..., 5 H, B) dh_t / da_n, / da_r, / da_z, / dm, / dh_{t-1} at fixed gates
+    gates: Array  # (..., 3 H, B) r, z, n
     slopes: Array  # (..., 3 H, B) r', z', n', each over its largest value
 
 
@@ -88,31 +84,28 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 
 
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
-    a_r, a_z, a_n, m = blocks(a, 4)
-    (r, dr), (z, dz) = sigmoid_and_slope(a_r), sigmoid_and_slope(a_z)
-    n, dn = np.tanh(a_n), tanh_slope(a_n)
-    return Local(
-        z=z,
-        r=r,
-        h_n=sigmoid(-a_z) * dn,
-        h_z=(s_prev - n) * dz,
-        n_r=m * dr,
-        n=n,
-        slopes=np.concatenate((4 * dr, 4 * dz, dn), axis=-2),
-    )
+    _, a_z, a_n, m = blocks(a, 4)
+    gates, slopes = sigmoid_and_slope(a[..., : 3 * s.shape[-2], :])  # of all: a call costs too
+    (r, z, n), (dr, dz, dn) = blocks(gates, 3), blocks(slopes, 3)
+    n[...], dn[...] = np.tanh(a_n), tanh_slope(a_n)
+    h_n = sigmoid(-a_z) * dn
+    to_h = np.concatenate((h_n, h_n * (m * dr), (s_prev - n) * dz, h_n * r, z), axis=-2)
+    for slope in (dr, dz):
+        slope *= 4
+    return Local(to_h, gates, slopes)
 
 
 def vjp(p: Affine, loc: Local, g: Array) -> tuple[Array, Array]:
-    g_n = g * loc.h_n
-    g_a = np.concatenate((g_n, g_n * loc.n_r, g * loc.h_z, g_n * loc.r), axis=-2)  # n, r, z, m
-    return g * loc.z + p.Wt @ g_a[..., g.shape[-2] :, :], g_a
+    h_n, h_r, h_z, h_m, z = blocks(loc.to_h, 5)
+    g_a = np.concatenate((g * h_n, g * h_r, g * h_z, g * h_m), axis=-2)  # n, r, z, m
+    return g * z + p.Wt @ g_a[..., g.shape[-2] :, :], g_a
 
 
 def jacobian(p: Affine, loc: Local) -> Array:
     W_r, W_z, W_n = blocks(p.W, 3)
-    candidate = times_rows(loc.r, W_n) + times_rows(loc.n_r, W_r)
-    h_n = loc.h_n.swapaxes(-1, -2)[..., None]
-    return diagonal(loc.z) + times_rows(loc.h_z, W_z) + h_n * candidate
+    _, h_r, h_z, h_m, z = blocks(loc.to_h, 5)
+    gated = times_rows(h_r, W_r) + times_rows(h_z, W_z) + times_rows(h_m, W_n)
+    return diagonal(z) + gated
 
 
 def pull(p: Affine, loc: Local, cot: Array) -> Array:
@@ -121,14 +114,20 @@ def pull(p: Affine, loc: Local, cot: Array) -> Array:
 
 
 def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
-    g_n, g_r, g_z, g_m = blocks(cot, 4)
-    du = np.concatenate((g_r, g_z, g_n), axis=-2)
-    dv = np.concatenate((g_r, g_z, g_m), axis=-2)
-    return affine_shares(du, dv, s_prev, x)
+    H = s_prev.shape[-2]
+    n, rz, rzm = cot[..., :H, :], cot[..., H : 3 * H, :], cot[..., H:, :]
+    return (
+        Share("weight_hh", rzm, s_prev),
+        Share("weight_ih", rz, x),
+        Share("weight_ih", n, x, row=2 * H),
+        Share("bias_ih", rz, None),
+        Share("bias_ih", n, None, row=2 * H),
+        Share("bias_hh", rzm, None),
+    )
 
 
 totals = nothing_more
 
 
 def readings(loc: Local) -> dict[str, Reading]:
-    return gate_readings(GATES, (loc.r, loc.z, loc.n), loc.slopes)
+    return gate_readings(GATES, blocks(loc.gates, 3), loc.slopes)

@@ -64,16 +64,42 @@ class Options:
 
 
 class Local(NamedTuple):
-    """What a step's derivative needs; every array (..., H, B)."""
+    """What a step's derivative needs; rows that are multiplied by the same lie side by side."""
 
-    f: Array  # dc_t / dc_{t-1} at fixed gates
-    k: Array  # dh_t / dc_t = o (1 - tanh(c_t)^2)
-    c_i: Array  # dc_t / da_i = g i'
-    c_f: Array  # dc_t / da_f = c_{t-1} f'
-    c_g: Array  # dc_t / da_g = i g'
-    h_o: Array  # dh_t / da_o = tanh(c_t) o'
+    to_c: Array  # (..., 4 H, B) derivatives of c_t: f, c_i, c_f, c_g
+    to_h: Array  # (..., 2 H, B) of h_t: h_o, k
     gates: Array  # (..., 4 H, B) i, f, g, o
     slopes: Array  # (..., 4 H, B) i', f', g', o', each over its largest value
+
+    @property
+    def c_i(self) -> Array:
+        """dc_t / da_i = g i': (..., H, B)."""
+        return blocks(self.to_c, 4)[1]
+
+    @property
+    def c_f(self) -> Array:
+        """dc_t / da_f = c_{t-1} f': (..., H, B)."""
+        return blocks(self.to_c, 4)[2]
+
+    @property
+    def c_g(self) -> Array:
+        """dc_t / da_g = i g': (..., H, B)."""
+        return blocks(self.to_c, 4)[3]
+
+    @property
+    def f(self) -> Array:
+        """dc_t / dc_{t-1} at fixed gates: (..., H, B)."""
+        return blocks(self.to_c, 4)[0]
+
+    @property
+    def h_o(self) -> Array:
+        """dh_t / da_o = tanh(c_t) o': (..., H, B)."""
+        return blocks(self.to_h, 2)[0]
+
+    @property
+    def k(self) -> Array:
+        """dh_t / dc_t = o (1 - tanh(c_t)^2): (..., H, B)."""
+        return blocks(self.to_h, 2)[1]
 
 
 def shapes(H: int, I: int, biases: int, options: Options) -> dict[str, Shape]:
@@ -104,19 +130,15 @@ def step(p: Affine, s: Array, u: Array) -> tuple[Array, Array]:
 
 def linearize(p: Affine, s_prev: Array, a: Array, s: Array) -> Local:
     c_prev, c = blocks(s_prev, 2)[1], blocks(s, 2)[1]
-    a_i, a_f, a_g, a_o = blocks(a, 4)
-    (i, di), (f, df), (o, do) = (sigmoid_and_slope(a_k) for a_k in (a_i, a_f, a_o))
-    g, dg = np.tanh(a_g), tanh_slope(a_g)
-    return Local(
-        f=f,
-        k=o * tanh_slope(c),
-        c_i=g * di,
-        c_f=c_prev * df,
-        c_g=i * dg,
-        h_o=np.tanh(c) * do,
-        gates=np.concatenate((i, f, g, o), axis=-2),
-        slopes=np.concatenate((4 * di, 4 * df, dg, 4 * do), axis=-2),
-    )
+    gates, slopes = sigmoid_and_slope(a)  # of all four: a call costs too
+    (i, f, g, o), (di, df, dg, do) = blocks(gates, 4), blocks(slopes, 4)
+    a_g = blocks(a, 4)[2]
+    g[...], dg[...] = np.tanh(a_g), tanh_slope(a_g)
+    to_c = np.concatenate((f, g * di, c_prev * df, i * dg), axis=-2)
+    to_h = np.concatenate((np.tanh(c) * do, o * tanh_slope(c)), axis=-2)
+    for slope in (di, df, do):
+        slope *= 4
+    return Local(to_c, to_h, gates, slopes)
 
 
 def vjp(p: Affine, loc: Local, g: Array) -> tuple[Array, Array]:

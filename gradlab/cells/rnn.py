@@ -72,7 +72,7 @@ def step(p: Params, s: Array, u: Array) -> tuple[Array, Array]:
 
 def linearize(p: Params, s_prev: Array, a: Array, s: Array) -> Local:
     slope = p.phi.slope(a)
-    return Local(s, slope, slope / p.phi.max_slope)
+    return Local(s, slope, slope if p.phi.max_slope == 1 else slope / p.phi.max_slope)
 
 
 def vjp(p: Params, loc: Local, g: Array) -> tuple[Array, Array]:

@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
-from gradlab.engine.forward import BLOCK, Segment, Trajectory
+from gradlab.engine.forward import Segment, Trajectory, kernel_for
 from gradlab.engine.loss import Loss
+from gradlab.engine.room import Room
 from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
 from gradlab.engine.schedule import Schedule
+from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
 
 class Block(NamedTuple):
-    """Steps t0 + 1 .. t0 + n of the backward pass."""
+    """Steps t0 + 1 .. t0 + n of the backward pass. Good until the next, which has its memory."""
 
     t0: int
     local: Any  # the cell's local derivatives, arrays (n, R, rows, B)
@@ -81,29 +83,41 @@ def sweep(
     road = _Road(loss, clip, cuts)
     state = State(np.zeros((R, D, B), trajectory.marks.dtype), np.zeros(R, np.int64))
     top = inject(state, loss.at(trajectory.T))
+    room = Room()
     for segment in trajectory.backwards():
-        n = len(segment.x)
-        for start in range((n - 1) // BLOCK * BLOCK, -1, -BLOCK):
-            steps = slice(start, min(start + BLOCK, n))
+        n, size = len(segment.x), trajectory.block
+        for start in range((n - 1) // size * size, -1, -size):
+            steps = slice(start, min(start + size, n))
             # not around the loop: an errstate would leak to the caller at every yield
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                block = _block(cell, weights, segment, steps, top, road)
+                block = _block(cell, weights, segment, steps, top, road, room)
             yield block
-            top = State(block.delta.mantissa[0], block.delta.exponent[0])
+            # a copy: its memory is used again
+            top = State(block.delta.mantissa[0].copy(), block.delta.exponent[0])
 
 
 def _block(
-    cell: Cell, weights: Schedule, segment: Segment, steps: slice, top: State, road: _Road
+    cell: Cell,
+    weights: Schedule,
+    segment: Segment,
+    steps: slice,
+    top: State,
+    road: _Road,
+    room: Room,
 ) -> Block:
     states = segment.states[steps.start : steps.stop + 1]
     t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
     local = cell.linearize(weights.over(t), states[:-1], segment.activations[steps], states[1:])
-    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(states) - 1, road)
-    way = descent.run(top, eager=road.clip is not None)
-    unsafe = _unsafe(way.delta)
-    if unsafe.any() and road.clip is None:
-        # only for the members that need it: a member's bits do not depend on its neighbours
-        way = _replace(way, descent.run(top, eager=True), unsafe)
+    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(t), road, room)
+    kernel = kernel_for(cell, weights, top.delta.dtype)
+    if road.clip is not None:
+        way = descent.run(top, eager=True)
+    else:
+        way = descent.run(top, eager=False) if kernel is None else descent.by_kernel(kernel, top)
+        unsafe = _unsafe(way.delta)
+        if unsafe.any():
+            # only for the members that need it: a member's bits do not depend on its neighbours
+            way = _replace(way, descent.run(top, eager=True), unsafe)
     return Block(
         descent.t0,
         local,
@@ -136,10 +150,10 @@ class _Descent:
     """What goes from the top of a block to its bottom."""
 
     def __init__(
-        self, cell: Cell, weights: Schedule, local: Any, t0: int, n: int, road: _Road
+        self, cell: Cell, weights: Schedule, local: Any, t0: int, n: int, road: _Road, room: Room
     ) -> None:
         self.cell, self.weights, self.t0, self.n, self.road = cell, weights, t0, n, road
-        self.at_step = [type(local)(*fields) for fields in zip(*local, strict=True)]
+        self.local, self.room = local, room
 
     def run(self, top: State, eager: bool) -> _Way:
         """Pull delta through the steps; eager: rescale at every step, not only at the top."""
@@ -147,6 +161,7 @@ class _Descent:
         delta = np.empty((n + 1, *top.delta.shape), top.delta.dtype)
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
         cotangents, clip_scale = [], np.ones((n + 1, R))
+        at_step = [type(self.local)(*fields) for fields in zip(*self.local, strict=True)]
         state = State(*renormalize(*top)) if eager else within_window(top)
         delta[n], exponent[n] = state
         for k in range(n - 1, -1, -1):
@@ -154,7 +169,7 @@ class _Descent:
                 clipped, e, clip_scale[k + 1] = self.road.clip(*state)
                 state = State(clipped, e)
             p = self.weights.at(self.t0 + k + 1)
-            g, cotangent = self.cell.vjp(p, self.at_step[k], state.delta)
+            g, cotangent = self.cell.vjp(p, at_step[k], state.delta)
             cotangents.append(cotangent)
             frame[k] = state.exponent
             state = State(g, state.exponent)
@@ -165,6 +180,33 @@ class _Descent:
                 state = State(*renormalize(*state))
             delta[k], exponent[k] = state
         return _Way(delta, exponent, np.stack(cotangents[::-1]), frame, clip_scale)
+
+    def by_kernel(self, kernel: Kernel, top: State) -> _Way:
+        """The same with rescaling only at the top, by the cell's kernel: it stops where something
+        enters or is cut.
+        """
+        R, n, p = len(top.delta), self.n, self.weights.at(1)
+        shape, dtype = top.delta.shape, top.delta.dtype
+        state = within_window(top)  # first: it may lie in the memory that is used again
+        delta = self.room.array("delta", (n + 1, *shape), dtype)
+        work = self.room.array("work", (n, R, kernel.rows(p).work, shape[2]), dtype)
+        exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
+        delta[n], exponent[n] = state
+        high = n
+        for k in range(n - 1, -1, -1):
+            dh, cut = self.road.loss.at(self.t0 + k), self.t0 + k in self.road.cuts
+            if k and dh is None and not cut:
+                continue
+            steps = slice(k, high)
+            local = type(self.local)(*(field[steps] for field in self.local))
+            kernel.backward(p, local, delta[k : high + 1], work[steps])
+            exponent[steps] = frame[steps] = state.exponent
+            if cut:
+                delta[k], exponent[k] = 0, 0
+            state = inject(State(delta[k], exponent[k]), dh)
+            delta[k], exponent[k] = state
+            high = k
+        return _Way(delta, exponent, kernel.cotangents(work), frame, np.ones((n + 1, R)))
 
 
 def inject(state: State, dh: Array | Scaled | None) -> State:

@@ -2,25 +2,44 @@
 
 Kept whole, a run holds every state and pre-activation. Checkpointed (Chen et al. 2016), it holds
 the state at every k-th step, the segment that is being worked on is computed again from there; each
-step's arithmetic is the same, so the digits are too. k is a multiple of BLOCK, the number of steps
-for which input products and local derivatives are formed at once: blocks lie at the same steps
-whatever k is.
+step's arithmetic is the same, so the digits are too. k is a multiple of the number of steps for
+which input products and local derivatives are formed at once (`block_steps`): blocks lie at the
+same steps whatever k is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.schedule import Schedule
+from gradlab.engine.schedule import Schedule, Shared
+from gradlab.kernels import kernel_of
+from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
-BLOCK = 16
+BLOCK = 16  # steps for which input products and local derivatives are formed at once, at least
+LONGEST = 8 * BLOCK
+MANY = 32  # blocks of a run, from which on they may be longer
+NUMBERS = 2**15  # of a member's states in a longer block: what is made of them stays in a cache
+
+
+def block_steps(T: int, numbers: int) -> int:
+    """Steps of a block, for T steps and states (D, B) of so many numbers: BLOCK times 1, 2, 4 or 8.
+
+    A block costs some hundred calls, whatever its size: longer ones are for many steps of little
+    work. It depends on nothing but the shape of a member, whose digits it has a part in.
+    """
+    steps = BLOCK
+    while steps < LONGEST and 2 * steps * MANY <= T and 2 * steps * numbers <= NUMBERS:
+        steps *= 2
+    return steps
+
 
 Segments = Callable[[int, int], Array]  # (t0, n) -> x_{t0+1} .. x_{t0+n}: (n, R, I, B)
 
@@ -47,6 +66,7 @@ class Trajectory:
     x: Segments
     T: int
     every: int
+    block: int  # steps of a block
     marks: Array  # (number of segments, R, D, B): the states where segments start
     last: Segment
     overflow: NDArray[np.int64]
@@ -57,7 +77,8 @@ class Trajectory:
         yield self.last
         for index in range(len(self.marks) - 2, -1, -1):
             t0 = index * self.every
-            yield _segment(self.cell, self.weights, self.x(t0, self.every), self.marks[index], t0)
+            x, s0 = self.x(t0, self.every), self.marks[index]
+            yield _segment(self.cell, self.weights, x, s0, t0, self.block)
 
     def whole(self) -> Segment:
         """All steps in one segment."""
@@ -78,42 +99,68 @@ def forward(
     every: int | None = None,
     watch: NDArray[np.int64] | None = None,
 ) -> Trajectory:
-    """Run T steps from s0 (R, D, B). every: steps between marks, a multiple of BLOCK; None keeps
-    all. watch: steps whose states are wanted, ascending.
+    """Run T steps from s0 (R, D, B). every: steps between marks, rounded up to whole blocks; None
+    keeps all. watch: steps whose states are wanted, ascending.
     """
     watched = np.empty((0 if watch is None else len(watch), *s0.shape), s0.dtype)
-    every = T if every is None else min(every, T)
+    block = block_steps(T, prod(s0.shape[1:]))
+    every = T if every is None else min(-(-every // block) * block, T)
     starts = range(0, T, every)
     marks = np.empty((len(starts), *s0.shape), s0.dtype)
     overflow = np.zeros(len(s0), np.int64)
     s = s0
     for index, t0 in enumerate(starts):
         marks[index] = s
-        segment = _segment(cell, weights, x(t0, min(every, T - t0)), s, t0)
+        segment = _segment(cell, weights, x(t0, min(every, T - t0)), s, t0, block)
         s = segment.states[-1]
         _note_overflow(segment, overflow)
         if watch is not None:
             here = (watch > t0) & (watch < t0 + len(segment.states))
             watched[here] = segment.states[watch[here] - t0]
-    return Trajectory(cell, weights, x, T, every, marks, segment, overflow, watched)
+    return Trajectory(cell, weights, x, T, every, block, marks, segment, overflow, watched)
 
 
-def _segment(cell: Cell, weights: Schedule, x: Array, s0: Array, t0: int) -> Segment:
-    n = len(x)
-    states = np.empty((n + 1, *s0.shape), s0.dtype)
-    states[0] = s = s0
-    activations: Array | None = None
+def kernel_for(cell: Cell, weights: Schedule, dtype: np.dtype) -> Kernel | None:
+    """The cell's kernel, where it may be used: weights that are those of every step, real."""
+    return kernel_of(cell) if isinstance(weights, Shared) and dtype.kind == "f" else None
+
+
+def _segment(cell: Cell, weights: Schedule, x: Array, s0: Array, t0: int, block: int) -> Segment:
+    states = np.empty((len(x) + 1, *s0.shape), s0.dtype)
+    states[0] = s0
+    kernel = kernel_for(cell, weights, s0.dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for start in range(0, n, BLOCK):
-            steps = np.arange(t0 + start, t0 + min(start + BLOCK, n)) + 1
-            drives = cell.drive(weights.over(steps), x[start : start + BLOCK])
-            for k, u in enumerate(drives, start):
-                s, a = cell.step(weights.at(t0 + k + 1), s, u)
-                if activations is None:
-                    activations = np.empty((n, *a.shape), a.dtype)
-                states[k + 1], activations[k] = s, a
-    assert activations is not None  # a segment has at least one step
+        if kernel is None:
+            activations = _by_steps(cell, weights, x, states, t0, block)
+        else:
+            activations = _by_blocks(kernel, weights.at(1), x, states, block)
     return Segment(t0, x, states, activations)
+
+
+def _by_blocks(kernel: Kernel, p: Any, x: Array, states: Array, block: int) -> Array:
+    """Fills states; the activations (n, R, A, B)."""
+    n, R, _, B = x.shape
+    activations = np.empty((n, R, kernel.rows(p).activations, B), states.dtype)
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        kernel.forward(p, x[start:stop], states[start : stop + 1], activations[start:stop])
+    return activations
+
+
+def _by_steps(cell: Cell, weights: Schedule, x: Array, states: Array, t0: int, block: int) -> Array:
+    """The same by the cell's own steps."""
+    n, s = len(x), states[0]
+    activations: Array | None = None
+    for start in range(0, n, block):
+        steps = np.arange(t0 + start, t0 + min(start + block, n)) + 1
+        drives = cell.drive(weights.over(steps), x[start : start + block])
+        for k, u in enumerate(drives, start):
+            s, a = cell.step(weights.at(t0 + k + 1), s, u)
+            if activations is None:
+                activations = np.empty((n, *a.shape), a.dtype)
+            states[k + 1], activations[k] = s, a
+    assert activations is not None  # a segment has at least one step
+    return activations
 
 
 def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell, Share
 from gradlab.engine.backward import Block
+from gradlab.engine.room import Room
 from gradlab.engine.scaled import (
     Exponents,
     Scaled,
@@ -28,6 +29,7 @@ from gradlab.engine.scaled import (
     shift,
     side_by_side,
 )
+from gradlab.kernels.layout import columns
 from gradlab.nonlinearity import Array
 
 # Gram's relative error is about B eps ||A||^2 ||C||^2 / ||A C^T||^2: below 1e-12 above this ratio
@@ -61,6 +63,7 @@ class ParameterGradients:
             }
 
         self.by_set = [zeros() for _ in range(sets)]
+        self._room = Room()
 
     @property
     def total(self) -> dict[str, Scaled]:
@@ -90,23 +93,42 @@ class ParameterGradients:
     def _add(self, total: dict[str, Scaled], shares: tuple[Share, ...], frame: Exponents) -> None:
         top = frame.max(axis=0)
         own = [share for share in shares if share.tensor in total]  # a network may have no bias
-        lefts: dict[int, Array] = {}  # weights and biases have the same cotangents: copied once
+        # weights and biases have the same cotangents, several tensors the same states: copied once
+        lefts: dict[int, Array] = {}
+        rights: dict[int, Array] = {}
         sums: dict[int, Array] = {}
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for share in own:
                 key = id(share.left)
                 if key not in lefts:  # steps far below the top vanish, as they must
-                    lefts[key] = _columns(shift(share.left, frame - top))
-                if share.right is None and key not in sums:
-                    sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
-                # not by a name: one term is gone before the next, as large as the weights, is there
-                total[share.tensor] = _with(
-                    total[share.tensor],
-                    Scaled(sums[key], top)
-                    if share.right is None
-                    else _product(lefts[key], _columns(share.right), top),
-                    share.row,
-                )
+                    lefts[key] = columns(shift(share.left, frame - top))
+                if share.right is not None:
+                    other = id(share.right)
+                    if other not in rights:
+                        rights[other] = columns(share.right)
+                    term = self._product(lefts[key], rights[other], top)
+                else:
+                    if key not in sums:
+                        sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
+                    term = Scaled(sums[key], top)
+                total[share.tensor] = _with(total[share.tensor], term, share.row)
+
+    def _product(self, left: Array, right: Array, frame: Exponents) -> Scaled:
+        """Sum over steps and sequences of left right^T, columns (R, rows, n B), with the exponents
+        frame (R,). Good until the next product.
+
+        Where states are so large or small that a product leaves the float range, their size is
+        taken out first; that is rare, so it is looked at afterwards.
+        """
+        shape = (*left.shape[:2], right.shape[1])
+        total, exponent = self._room.array("product", shape, left.dtype), frame.copy()
+        np.matmul(left, right.swapaxes(-1, -2), out=total)
+        for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
+            own = right[r : r + 1] if len(right) > 1 else right
+            a, e = renormalize(left[r : r + 1], frame[r : r + 1])
+            b, exponent[r : r + 1] = renormalize(own, e)
+            total[r] = (a @ b.swapaxes(-1, -2))[0]
+        return Scaled(total, exponent)
 
 
 def _with(total: Scaled, term: Scaled, row: int) -> Scaled:
@@ -122,32 +144,15 @@ def _with(total: Scaled, term: Scaled, row: int) -> Scaled:
     return add(total, Scaled(whole, term.exponent))
 
 
-def _columns(a: Array) -> Array:
-    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B)."""
-    n, R, rows, B = a.shape
-    # copied also where R = 1, whose odd strides would take another way through the product
-    return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, n * B)
-
-
-def _product(left: Array, right: Array, frame: Exponents) -> Scaled:
-    """Sum over steps and sequences of left right^T, columns (R, rows, n B), with the exponents
-    frame (R,).
-
-    Where states are so large or small that a product leaves the float range, their size is taken
-    out first; that is rare, so it is looked at afterwards.
-    """
-    total, exponent = left @ right.swapaxes(-1, -2), frame.copy()
-    for r in np.flatnonzero(_out_of_range(total.reshape(len(total), -1))):
-        a, e = renormalize(left[r : r + 1], frame[r : r + 1])
-        b, exponent[r : r + 1] = renormalize(right[r : r + 1], e)
-        total[r] = (a @ b.swapaxes(-1, -2))[0]
-    return Scaled(total, exponent)
-
-
 def _out_of_range(a: Array) -> Array:
     """Which rows of a (..., n) hold something not finite, or only what may have underflowed."""
-    top = np.maximum(a.max(axis=-1), -a.min(axis=-1))  # abs would be a copy
-    return ~np.isfinite(top) | (top < 2.0 ** (np.finfo(a.dtype).minexp // 2))
+    square = np.vecdot(a, a)
+    tiny = np.finfo(a.dtype).tiny
+    doubtful = np.asarray(~np.isfinite(square) | (square < a.shape[-1] * tiny))
+    if doubtful.any():  # squares leave the range before the numbers do
+        top = np.abs(a[doubtful]).max(axis=-1)
+        doubtful[doubtful] = ~np.isfinite(top) | (top < 2.0 ** (np.finfo(a.dtype).minexp // 2))
+    return doubtful
 
 
 def share_norms(

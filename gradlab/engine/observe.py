@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell, Factor, Paths
 from gradlab.engine.backward import Block
+from gradlab.engine.scaled import neighbours
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
@@ -40,18 +41,21 @@ class PathNorms:
             self._put(*self._waiting, outlet[-1:])
         if len(outlet) > 1:
             self._put(block.t0 + 2, block.local_at(slice(1, None)), outlet[:-1])
-        first = block.local_at(slice(0, 1))
+        # a copy: the block's memory is used again
+        first = type(block.local)(*(field[:1].copy() for field in block.local))
         self._waiting = block.t0 + 1, first
         if block.t0 == 0:
             self._put(1, first, np.zeros_like(outlet[:1]))
 
     def _put(self, t: int, local: Any, k_prev: Array) -> None:
         """Steps t, t + 1, ... of which `local` holds the derivatives."""
-        n, _, H, _ = k_prev.shape
-        squares = self._cell.paths(self._weights.over(np.arange(t, t + n)), local, k_prev)
-        norms = np.sqrt(squares.mean(axis=-1, dtype=float) / H)
-        low, high = np.searchsorted(self._rows, (t, t + n))
-        self.norms[low:high] = norms[self._rows[low:high] - t]
+        low, high = np.searchsorted(self._rows, (t, t + len(k_prev)))
+        if low == high:
+            return
+        k = neighbours(self._rows[low:high] - t)
+        p = self._weights.over(self._rows[low:high])
+        squares = self._cell.paths(p, type(local)(*(field[k] for field in local)), k_prev[k])
+        self.norms[low:high] = np.sqrt(squares.mean(axis=-1, dtype=float) / k_prev.shape[2])
 
 
 class FactorHistogram:

@@ -220,8 +220,12 @@ def _totals(trajectory: Trajectory, block: Block, k: NDArray[np.int64] | slice) 
 
 
 def _mean(a: Array) -> Array:
-    """Mean over units and sequences, each row contiguous: the same bits for any ensemble."""
-    flat = np.ascontiguousarray(a).reshape(*a.shape[:-2], -1)
+    """Mean over units and sequences, whose numbers lie side by side: the same bits for any
+    ensemble.
+    """
+    flat = a.reshape(*a.shape[:-2], -1)
+    if flat.dtype == bool:
+        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int64) / flat.shape[-1]
     total: Array = np.add.reduce(flat, axis=-1, dtype=float)
     return total / flat.shape[-1]
 

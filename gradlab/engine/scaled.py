@@ -105,9 +105,17 @@ def norm(a: Scaled) -> Scaled:
     underflows.
     """
     flat = a.mantissa.reshape(len(a.mantissa), -1).astype(float, copy=False)
-    with np.errstate(invalid="ignore"):
-        unit, exponent = renormalize(flat, a.exponent)
-    return Scaled(np.sqrt(np.vecdot(unit, unit)), exponent)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        square = np.vecdot(flat, flat)
+        exponent = a.exponent.copy()
+        far = np.flatnonzero(~((square > _SAFE[0]) & (square < _SAFE[1])))
+        if len(far):  # squares leave the range before the numbers do
+            unit, exponent[far] = renormalize(flat[far], a.exponent[far])
+            square[far] = np.vecdot(unit, unit)
+    return Scaled(np.sqrt(square), exponent)
+
+
+_SAFE = (2.0**-700, 2.0**900)  # no square of a number that counts is out of range
 
 
 def hypot(parts: list[Scaled]) -> Scaled:

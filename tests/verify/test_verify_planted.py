@@ -28,6 +28,7 @@ from gradlab.engine import (
 from gradlab.engine.backward import State
 from gradlab.engine.products import ProductState, Spectrum
 from gradlab.initial import INITS
+from gradlab.kernels import rnn as rnn_kernel
 from gradlab.verify import CHECKS, norms, spectra, textbook, theory, verify
 
 Patch = pytest.MonkeyPatch
@@ -179,21 +180,21 @@ def rows_for_columns(patch: Patch) -> None:
 
 def company_counts(patch: Patch) -> None:
     """A last bit that hangs on how many members there are."""
-    right = rnn.step
+    right = rnn_kernel.forward
 
-    def wrong(p: Any, s: Any, u: Any) -> Any:
-        h, a = right(p, s, u)
-        return (h * (1 + len(s) * 2**-52), a)
+    def wrong(p: Any, x: Any, states: Any, activations: Any) -> None:
+        right(p, x, states, activations)
+        states[1:] *= 1 + states.shape[1] * 2**-52
 
-    patch.setattr(rnn, "step", wrong)
+    patch.setattr(rnn_kernel, "forward", wrong)
 
 
 def recomputed_otherwise(patch: Patch) -> None:
     """A last bit that hangs on where a segment begins."""
     right = forward._segment
 
-    def wrong(cell: Any, weights: Any, x: Any, s0: Any, t0: int) -> Any:
-        return right(cell, weights, x, s0 * (1 + 2**-52) if t0 else s0, t0)
+    def wrong(cell: Any, weights: Any, x: Any, s0: Any, t0: int, block: int) -> Any:
+        return right(cell, weights, x, s0 * (1 + 2**-52) if t0 else s0, t0, block)
 
     patch.setattr(forward, "_segment", wrong)
 

@@ -1,0 +1,71 @@
+"""Kernel of gradlab.cells.gru; the equations are there. h_t = (1 - z) n + z h_{t-1}.
+
+1 - z is sigmoid(-a_z): nothing is left of it where z is rounded to 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.cells.affine import Affine
+from gradlab.cells.gru import Local
+from gradlab.kernels.gates import opposite_sigmoids, sigmoids
+from gradlab.kernels.interface import Rows
+from gradlab.kernels.layout import apart, beside_parts, driven, lean, lean_weights, room
+from gradlab.nonlinearity import Array
+
+
+def rows(p: Affine) -> Rows:
+    H = p.W.shape[-1]
+    return Rows(activations=4 * H, work=5 * H)
+
+
+def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
+    W, H = lean_weights(p.W), states.shape[2]
+    b = p.b_ih.copy()
+    b[:, : 2 * H] += p.b_hh[:, : 2 * H]
+    b_m = p.b_hh[0, 2 * H :] if len(p.W) == 1 else p.b_hh[:, 2 * H :]
+    u = driven(p.U, b, x)
+    v, v_rz, v_m = room(states[0], H, 3, slice(0, 2), slice(2, 3))
+    gates, r, z = room(states[0], H, 2, slice(0, 1), slice(1, 2))
+    keep, new, old = (room(states[0], H, 1)[0] for _ in range(3))
+    h, (a_rz, a_z, a_n, m) = lean(states), _parts(activations, H)
+    u_rz, u_n = lean(u[:, :, : 2 * H]), lean(u[:, :, 2 * H :])
+    if b_m.ndim > h[0].ndim:
+        b_m = b_m[:, 0]
+    each = zip(h[:-1], h[1:], u_rz, u_n, a_rz, a_z, a_n, m, strict=True)
+    for h_prev, h_t, u_rz_t, u_n_t, a_rz_t, a_z_t, a_n_t, m_t in each:
+        np.matmul(W, h_prev, out=v)
+        np.add(v_rz, u_rz_t, out=a_rz_t)
+        np.add(v_m, b_m, out=m_t)
+        sigmoids(a_rz_t, gates)
+        np.multiply(r, m_t, out=new)
+        np.add(new, u_n_t, out=a_n_t)
+        np.tanh(a_n_t, out=new)
+        opposite_sigmoids(a_z_t, keep)
+        np.multiply(keep, new, out=new)
+        np.multiply(z, h_prev, out=old)
+        np.add(new, old, out=h_t)
+
+
+def _parts(activations: Array, H: int) -> tuple[Array, ...]:
+    """Rows of a_r and a_z, a_z, a_n, m."""
+    each = (slice(0, 2 * H), slice(H, 2 * H), slice(2 * H, 3 * H), slice(3 * H, None))
+    return tuple(lean(activations[:, :, rows]) for rows in each)
+
+
+def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
+    """work: the cotangents of a_n, a_r, a_z, m, and delta z."""
+    Wt, H, d = lean_weights(p.Wt), p.W.shape[-1], lean(delta)[::-1]
+    g_v, kept = lean(work[:, :, H : 4 * H]), lean(work[:, :, 4 * H :])
+    parts, to_h = apart(work, 5), apart(local.to_h, 5)
+    each = zip(d[:-1], d[1:], *(a[::-1] for a in (parts, to_h, g_v, kept)), strict=True)
+    wide = beside_parts(p.W)
+    for g, g_prev, parts_t, to_h_t, g_v_t, kept_t in each:
+        np.multiply(g[wide], to_h_t, out=parts_t)
+        np.matmul(Wt, g_v_t, out=g_prev)
+        np.add(g_prev, kept_t, out=g_prev)
+
+
+def cotangents(work: Array) -> Array:
+    return work[:, :, : work.shape[2] // 5 * 4]

@@ -1,0 +1,38 @@
+"""Kernel of gradlab.cells.linear: h_t = W_hh h_{t-1} + (W_ih x_t + b)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from gradlab.cells.affine import Affine
+from gradlab.cells.linear import Local
+from gradlab.kernels.interface import Rows
+from gradlab.kernels.layout import driven, lean, lean_weights
+from gradlab.nonlinearity import Array
+
+
+def rows(p: Affine) -> Rows:
+    H = p.W.shape[-1]
+    return Rows(activations=H, work=H)
+
+
+def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
+    W, s = lean_weights(p.W), lean(states)
+    u = lean(driven(p.U, p.b_ih + p.b_hh, x))
+    for h_prev, h, u_t in zip(s[:-1], s[1:], u, strict=True):
+        np.matmul(W, h_prev, out=h)
+        np.add(h, u_t, out=h)
+    activations[...] = states[1:]
+
+
+def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
+    Wt, d = lean_weights(p.Wt), lean(delta)[::-1]
+    for g, g_prev in pairwise(d):
+        np.matmul(Wt, g, out=g_prev)
+    work[...] = delta[1:]
+
+
+def cotangents(work: Array) -> Array:
+    return work

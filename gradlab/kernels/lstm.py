@@ -1,0 +1,76 @@
+"""Kernel of gradlab.cells.lstm; the equations are there.
+
+A call costs as much as some hundred numbers, so there are few calls a step, on neighbours:
+- all four gates go through the sigmoid together, g as well, whose values are not used;
+- [i, f] times [g, c_{t-1}] is one product: c is kept beside g while the steps go by;
+- so are delta_h times [h_o, k], and dc times [f, c_i, c_f, c_g].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.cells.affine import Affine
+from gradlab.cells.lstm import Local
+from gradlab.kernels.gates import sigmoids
+from gradlab.kernels.interface import Rows
+from gradlab.kernels.layout import apart, beside_parts, driven, lean, lean_weights, room
+from gradlab.nonlinearity import Array
+
+
+def rows(p: Affine) -> Rows:
+    H = p.W.shape[-1]
+    return Rows(activations=4 * H, work=6 * H)
+
+
+def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
+    n, R, _, B = x.shape
+    W, H = lean_weights(p.W), p.W.shape[-1]
+    u = lean(driven(p.U, p.b_ih + p.b_hh, x))
+    g_c = np.empty((n + 1, R, 2 * H, B), states.dtype)  # g_t and c_{t-1}
+    g_c[0, :, H:] = states[0, :, H:]
+    gates, i_f, o = room(states[0], H, 4, slice(0, 2), slice(3, 4))
+    products, i_g, f_c = room(states[0], H, 2, slice(0, 1), slice(1, 2))
+    (tanh_c,) = room(states[0], H, 1)
+    h, a_g = lean(states[:, :, :H]), lean(activations[:, :, 2 * H : 3 * H])
+    g, c = lean(g_c[:-1, :, :H]), lean(g_c[1:, :, H:])
+    each = zip(h[:-1], h[1:], lean(activations), a_g, u, lean(g_c)[:-1], g, c, strict=True)
+    for h_prev, h_t, a, a_g_t, u_t, g_and_c, g_t, c_t in each:
+        np.matmul(W, h_prev, out=a)
+        np.add(a, u_t, out=a)
+        sigmoids(a, gates)
+        np.tanh(a_g_t, out=g_t)
+        np.multiply(i_f, g_and_c, out=products)
+        np.add(f_c, i_g, out=c_t)
+        np.tanh(c_t, out=tanh_c)
+        np.multiply(o, tanh_c, out=h_t)
+    states[1:, :, H:] = g_c[1:, :, H:]
+
+
+def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
+    """work: delta_{c, t-1}; the cotangents of i, f, g, o; delta_h k, to which delta_c is added."""
+    Wt, H = lean_weights(p.Wt), p.W.shape[-1]
+    d_h = lean(delta[:, :, :H])[::-1]
+    from_c, from_h = apart(work[:, :, : 4 * H], 4), apart(work[:, :, 4 * H :], 2)
+    d_c = [lean(delta[-1:, :, H:])[0], *lean(work[:, :, :H])[:0:-1]]
+    g_a, dc = lean(work[:, :, H : 5 * H]), lean(work[:, :, 5 * H :])
+    each = zip(
+        d_h[:-1],
+        d_h[1:],
+        d_c,
+        *(a[::-1] for a in (from_c, from_h, g_a, dc)),
+        *(a[::-1] for a in (apart(local.to_c, 4), apart(local.to_h, 2))),
+        strict=True,
+    )
+    wide = beside_parts(p.W)
+    for g_h, g_h_prev, g_c, c_rows, h_rows, g_a_t, dc_t, to_c, to_h in each:
+        np.multiply(g_h[wide], to_h, out=h_rows)
+        np.add(dc_t, g_c, out=dc_t)
+        np.multiply(dc_t[wide], to_c, out=c_rows)
+        np.matmul(Wt, g_a_t, out=g_h_prev)
+    delta[:-1, :, H:] = work[:, :, :H]
+
+
+def cotangents(work: Array) -> Array:
+    H = work.shape[2] // 6
+    return work[:, :, H : 5 * H]
