@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlab.cells.interface import Cell, Factor, Factored
 from gradlab.engine.backward import Block
-from gradlab.engine.products import Pull
+from gradlab.engine.products import Diagonal, Pull
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
@@ -67,8 +67,7 @@ def _sequence_first(field: Array, sequences: int) -> Array:
 
 def _diagonal(d: Array) -> Pull:
     """By D(d), d (sequences, R, H, 1)."""
-    flat = d.reshape(-1, d.shape[-2], 1)
-    return lambda X: flat * X
+    return Diagonal(d.reshape(-1, d.shape[-2]))
 
 
 def _matrix(W: Array) -> Pull:
