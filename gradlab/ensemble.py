@@ -167,10 +167,12 @@ def _wanted(spec: Spec, last: bool) -> Wanted:
         int(spec.sets.max()) + 1,
         Products(
             spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],
-            spec.values,
+            spec.kept("product"),
             spec.sequences,
             "lyapunov" in spectra,
+            "product" in spec.largest,
         ),
+        "step" in spec.largest,
     )
 
 

@@ -30,6 +30,7 @@ WEIGHTS = 3  # tensors, gradients, a term that is added to them
 LAGS = 3  # the whole, the sum so far, and what is added to it
 LOCAL = 4  # local derivatives, cotangents and shares of a block, beside what is kept of it
 STEP, PRODUCT, LYAPUNOV = 3, 7, 3  # D x D matrices a sequence, at the peak of each spectrum
+LARGEST = 6  # vectors of D a sequence and step, where the largest product value alone is wanted
 TEXT = 80  # bytes of a field of steps.csv, as a number of Python and as text
 COLUMNS = 14  # recorded a step, whatever the cell: norms, scales
 READ = 3  # recorded a step and gate
@@ -160,7 +161,9 @@ def _spectra(spec: Spec) -> float:
     """Of one member: Jacobians, and running products and frames."""
     copies = {"step": STEP, "product": PRODUCT, "lyapunov": LYAPUNOV}
     D = _width(spec)
-    return spec.sequences * D**2 * NUMBER * sum(copies[name] for name in spec.spectra)
+    matrices = D**2 * sum(copies[name] for name in spec.spectra)
+    vectors = D * LARGEST * spec.steps * ("product" in spec.largest)
+    return spec.sequences * NUMBER * (matrices + vectors)
 
 
 def _width(spec: Spec) -> int:

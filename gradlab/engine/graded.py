@@ -61,7 +61,7 @@ def factor(B: Array, e: Exponents) -> Factored:
     """
     size = np.abs(B)
     top = size.max(axis=1)
-    shift = _binary(top)
+    shift = binary(top)
     unit = power(-shift)[:, None, :]  # the largest entry of a column comes to [1/2, 1)
     B = B * unit
     size *= unit
@@ -201,7 +201,7 @@ def _ascending(order: Order) -> bool:
 
 def _scale_out(R: Array, e: Exponents, pivots: Array) -> tuple[Array, Exponents]:
     """T and e' with R 2^e = 2^e' T, R upper triangular: e' = e + the pivots' exponents."""
-    out = e + _binary(pivots)
+    out = e + binary(pivots)
     low = np.minimum(e.min(axis=-1), out.min(axis=-1))
     near = np.maximum(e.max(axis=-1), out.max(axis=-1)) - low <= RANGE
     if near.all():
@@ -261,7 +261,7 @@ def _dependent_last(
     return order, rank, Q, R
 
 
-def _binary(size: Array) -> Exponents:
+def binary(size: Array) -> Exponents:
     """Binary exponents of what is not negative, read off its bits, within what `power` can undo;
     the lowest, -1022, for 0.
     """

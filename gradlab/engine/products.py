@@ -77,6 +77,7 @@ class Spectrum(NamedTuple):
 class ProductState:
     """The running product of M members.
 
+    only: (M,) the members that are wanted; of the others nothing is computed. None: all.
     keep: how many of the largest values are wanted; None for all n. With `keep` directions more
     than `bits` binary digits below the last one wanted are forgotten, which is right unless later
     factors amplify them by more than that over the others.
@@ -87,7 +88,14 @@ class ProductState:
     columns are exact and not counted.
     """
 
-    def __init__(self, members: int, n: int, keep: int | None = None, bits: int = BITS) -> None:
+    def __init__(
+        self,
+        members: int,
+        n: int,
+        keep: int | None = None,
+        bits: int = BITS,
+        only: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.n, self.bits = n, bits
         self.keep = None if keep is None else min(keep, n)
         self.rank = np.full(members, n)
@@ -98,6 +106,8 @@ class ProductState:
         self._X = np.tile(np.eye(n), (members, 1, 1))
         self._L = self._X.copy()
         self._e: Exponents = np.zeros((members, n), np.int64)
+        if only is not None:
+            self.rank[~only], self._X[~only], self._L[~only], self._e[~only] = 0, 0, 0, NONE
 
     def push(self, *pulls: Pull) -> None:
         """Multiply by one more step, J_t = A_1 ... A_m: the pulls by A_1, ..., A_m in this order.

@@ -61,8 +61,8 @@ def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ..
 
 
 def _sequence_first(field: Array, sequences: int) -> Array:
-    """(sequences, R, rows, 1) from (R, rows, B)."""
-    return np.moveaxis(field[..., :sequences], -1, 0)[..., None]
+    """(sequences, R, rows, 1) from (R, rows, B). A copy: whoever keeps a pull keeps no block."""
+    return np.moveaxis(field[..., :sequences], -1, 0)[..., None].copy()
 
 
 def _diagonal(d: Array) -> Pull:
