@@ -171,7 +171,7 @@ class Spectrum(Section):
         flag_or("largest"),
         Field(
             description="Singular values of the Jacobian of each step; largest: that one alone, "
-            "which is faster up to a state of 64."
+            "proved, which is faster where the state is at most 48 wide."
         ),
     ] = True
     product: Annotated[
@@ -179,7 +179,8 @@ class Spectrum(Section):
         flag_or("auto", "largest"),
         Field(
             description="Singular values of the products J_T ... J_(t+1), exact; auto: in a run "
-            "where they take about a second; largest: that one alone, which is faster."
+            "where they take about a second; largest: that one alone, faster where the state is at most "
+            "64 wide."
         ),
     ] = "auto"
     lyapunov: Annotated[

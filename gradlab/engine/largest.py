@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from gradlab.engine.graded import Exponents, binary, power
 from gradlab.nonlinearity import Array
 
-WIDEST = 64  # from here on the powers of G cost as much as LAPACK
+WIDEST = 64  # of wider ones the powers of G cost more than LAPACK
 SLACK = 2.0**-42
 LEAST_GAP = 2.0**-4  # to what the pair has missed, as a part of theta_1; a guess that may fail
 # how often G is squared, then by how many such powers the vectors are multiplied; after each a

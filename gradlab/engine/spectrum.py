@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.largest import WIDEST, largest_singular_values
+from gradlab.engine.largest import largest_singular_values
 from gradlab.nonlinearity import Array
+
+WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
 
 
 def step_singular_values(
