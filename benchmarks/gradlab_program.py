@@ -17,8 +17,9 @@ import gradlab
 from benchmarks.material import Arrays
 from benchmarks.workloads import Workload, config
 
-SPECTRA: dict[str, Mapping[str, Any]] = {  # of W4
-    "top8": {"step": True, "product": True, "lyapunov": False, "values": 8},
+SPECTRA: dict[str, Mapping[str, Any]] = {
+    "top8": {"step": True, "product": True, "lyapunov": False, "values": 8},  # of W4
+    "lapack": {"step": True, "product": True, "lyapunov": False, "values": 1},  # of W5
 }
 
 

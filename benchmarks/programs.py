@@ -53,6 +53,9 @@ PROGRAMS: dict[str, Program] = {
     "gradlab-top8": Program(
         "gradlab, 8 largest of the products", "gradlab", variant="top8", only=("W4",)
     ),
+    "gradlab-lapack": Program(
+        "gradlab, LAPACK for every matrix", "gradlab", variant="lapack", only=("W5",)
+    ),
     "textbook": Program("textbook NumPy", "idiomatic", "textbook"),
     "torch-eager": Program("torch, autograd", "idiomatic", "torch_eager", "torch"),
     "torch-manual": Program("torch, by hand", "manual", "torch_manual", "torch"),

@@ -201,9 +201,10 @@ def config(w: Workload, folder: str) -> dict[str, Any]:
 
 def spectrum(w: Workload) -> dict[str, Any]:
     """The config's section."""
+    how = "largest" if "largest" in w.wanted else True
     return {
-        "step": "steps" in w.wanted,
-        "product": "products" in w.wanted,
+        "step": "steps" in w.wanted and how,
+        "product": "products" in w.wanted and how,
         "lyapunov": False,
         "values": 1 if "largest" in w.wanted else "all",
     }

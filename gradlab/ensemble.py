@@ -172,10 +172,12 @@ def _wanted(spec: Spec, last: bool) -> Wanted:
         spec.gate_histogram,
         Products(
             spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],
-            spec.values,
+            spec.kept("product"),
             spec.sequences,
             "lyapunov" in spectra,
+            "product" in spec.largest,
         ),
+        "step" in spec.largest,
     )
 
 

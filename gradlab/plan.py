@@ -100,6 +100,9 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         spectra=frozenset(
             name for name in ("step", "product", "lyapunov") if getattr(config.spectrum, name)
         ),
+        largest=frozenset(
+            name for name in ("step", "product") if getattr(config.spectrum, name) == "largest"
+        ),
         every=config.spectrum.every,
         sequences=config.spectrum.sequences,
         gate_histogram=config.gate_histogram is True,

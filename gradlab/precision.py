@@ -71,6 +71,7 @@ def in_double(spec: Spec) -> Spec:
         lag_split=False,
         gate_histogram=False,
         spectra=frozenset(),
+        largest=frozenset(),
         theory="none",
     )
 

@@ -11,11 +11,12 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | layer_grad_norm_PART, layer_log10_grad_norm_PART | (R, N, layers) | of layers: with all paths |
 | layer_weight_grad_norm, layer_log10_weight_grad_norm | (R, N, layers) | of each layer's weights |
 | step_singular_values | (R, N, sequences, values) | largest values of J_t |
-| step_sigma_min | (R, N, sequences) | its smallest |
+| step_sigma_min | (R, N, sequences) | its smallest; not with `spectrum.step: largest` |
 | log10_product_singular_values | (R, N, sequences, values) | of J_T ... J_{t+1}; -inf a zero |
 | product_unresolved | (R, N, sequences) | how many of its zeros are only below rounding |
 | product_effective_rank | (R, N, sequences) | exp of the entropy of its values' shares |
 | log10_product_condition | (R, N, sequences) | largest over smallest; NaN where not all are known |
+| | | these two not with `spectrum.product: largest` |
 | lyapunov_exponents | (R, sequences, D) | QR averages, descending, nats per step |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | gate_histogram | (R, gates, 102) | counts of values: below -1, 100 bins of [-1, 1], above 1 |
@@ -134,14 +135,15 @@ class Record:
         columns["log10_weight_grad_norm"] = self[f"{prefix}log10_weight_grad_norm"]
         if "step_singular_values" in self.arrays:
             columns["sigma_max"] = self[f"{prefix}step_singular_values"][..., 0].max(axis=-1)
+        if "step_sigma_min" in self.arrays:
             columns["sigma_min"] = self[f"{prefix}step_sigma_min"].min(axis=-1)
         products = self.arrays.get(f"{prefix}log10_product_singular_values")
         for k in range(0 if products is None else products.shape[-1]):
             columns[f"log10_product_sigma_{k + 1}"] = self[
                 f"{prefix}log10_product_singular_values"
             ][:, :, 0, k]
-        if products is not None:
-            for name in ("product_effective_rank", "log10_product_condition"):
+        for name in ("product_effective_rank", "log10_product_condition"):
+            if name in self.arrays:
                 columns[name] = self[prefix + name][:, :, 0]
         columns["saturation"] = _mean(self[f"{prefix}gate_saturation"])
         if (self.config["clip"] or {}).get("by") == "step_norm":

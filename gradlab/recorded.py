@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradlab.drawn import Member, Tensors
 from gradlab.engine import clip as clipping
 from gradlab.engine.lags import LagSplit, deviation
+from gradlab.engine.largest_product import LargestProducts
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.recording import Gradients
 from gradlab.engine.scaled import Scaled, hypot, norm
@@ -37,8 +38,9 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
     values = gradients.step_singular_values
     if values is not None:
         values = values.swapaxes(0, 1)
-        arrays["step_singular_values"] = np.ascontiguousarray(values[..., : spec.values])
-        arrays["step_sigma_min"] = np.ascontiguousarray(values[..., -1])
+        arrays["step_singular_values"] = np.ascontiguousarray(values[..., : spec.kept("step")])
+        if "step" not in spec.largest:
+            arrays["step_sigma_min"] = np.ascontiguousarray(values[..., -1])
     if gradients.products is not None:
         arrays |= _products(gradients.products, spec)
     if gradients.lyapunov is not None:
@@ -78,7 +80,7 @@ def _stacked(each: Sequence[Scaled]) -> Scaled:
     return Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
 
 
-def _products(products: ProductSpectrum, spec: Spec) -> Arrays:
+def _products(products: ProductSpectrum | LargestProducts, spec: Spec) -> Arrays:
     """On the rows of the record: NaN at those without, and at t = T, where there is no product."""
     there = np.searchsorted(spec.rows, products.rows)
     at_end = spec.rows == spec.steps
@@ -92,9 +94,13 @@ def _products(products: ProductSpectrum, spec: Spec) -> Arrays:
     R, sequences = products.unresolved.shape[1:]
     unresolved = np.zeros((R, len(spec.rows), sequences), np.int64)
     unresolved[:, there] = products.unresolved.swapaxes(0, 1)
-    return {
+    found = {
         "log10_product_singular_values": placed(products.log_sigma / np.log(10.0)),
         "product_unresolved": unresolved,
+    }
+    if "product" in spec.largest or isinstance(products, LargestProducts):
+        return found  # what is said of all values is not known
+    return found | {
         "product_effective_rank": placed(products.effective_rank),
         "log10_product_condition": placed(products.log10_condition),
     }

@@ -91,6 +91,7 @@ class Spec:
     checkpoint: int | Literal["auto", "none"]
     values: int  # singular values kept of a step or a product
     spectra: frozenset[str]  # of step, product, lyapunov: which are computed
+    largest: frozenset[str]  # of step, product: of which the largest value alone
     every: int  # products at every m-th recorded step
     sequences: int
     gate_histogram: bool  # whether the gates' values are counted
@@ -110,7 +111,8 @@ class Spec:
             (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
             (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
             (self.loss, tuple(self.entries.items()), tuple(self.rows)),
-            (self.values, self.spectra, self.every, self.sequences, self.gate_histogram),
+            (self.values, self.spectra, self.largest, self.every, self.sequences),
+            self.gate_histogram,
             (self.dtype.name, self.checkpoint, self.tensors),
             self.clip is not None and self.clip[1] == "step_norm",
         )
@@ -124,6 +126,10 @@ class Spec:
     def sets(self) -> NDArray[np.int64]:
         """Which set of weights each step of the network has."""
         return self.topology.sets(self.steps)
+
+    def kept(self, spectrum: str) -> int:
+        """How many singular values of a step or a product are."""
+        return 1 if spectrum in self.largest else self.values
 
     @property
     def radius(self) -> bool:

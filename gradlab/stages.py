@@ -29,6 +29,7 @@ from gradlab.trial import Step, one_step
 NUMBER = 8  # bytes: whatever is recorded is in float64
 # D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
 SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
+LARGEST = 6  # vectors of D a sequence and step, where the largest product value alone is wanted
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
 
 
@@ -177,7 +178,9 @@ def _spectra(spec: Spec) -> float:
     """
     kept = sum(SPECTRA[name][1] for name in spec.spectra)
     most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
-    return spec.sequences * _width(spec) ** 2 * NUMBER * (kept + most)
+    D = _width(spec)
+    vectors = LARGEST * D * spec.steps * ("product" in spec.largest)
+    return spec.sequences * NUMBER * (D**2 * (kept + most) + vectors)
 
 
 def _width(spec: Spec) -> int:
@@ -195,7 +198,7 @@ def records(spec: Spec, members: int) -> float:
     gates = 3 * len(step.gates) * len(spec.chains)
     values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
     arrays: float = N * ends * members * (norms + gates + values + 1)
-    if "step" in spec.spectra:  # all of them, until those that are wanted are taken
+    if "step" in spec.spectra - spec.largest:  # all of them, until those that are wanted are taken
         arrays += N * ends * members * spec.sequences * _width(spec) / KEPT_TWICE
     if spec.gate_histogram:
         arrays += ends * members * len(step.gates) * len(spec.chains) * (GATE_BINS + 2)

@@ -7,6 +7,8 @@ Claims:
 - the largest exponent is near the growth rate of the gradient of a long run;
 - products at every m-th step are the same numbers; the columns are in steps.csv, t = T has none;
 - of a block of layers exponents are per layer;
+- the largest values alone are those of all, for any network, precision and width, and with
+  checkpoints to the bit; what is said of all values is then not there;
 - by default it is computed where that is cheap, and not for the points of a sweep.
 """
 
@@ -52,6 +54,51 @@ def test_an_orthogonal_matrix_times_g(g: float) -> None:
     assert np.isnan(record["product_effective_rank"][:, -1]).all()
     assert np.isnan(record["log10_product_condition"][:, -1]).all()
     assert record.summary["lyapunov_max"] == pytest.approx(math.log(g), abs=1e-13)
+
+
+LARGEST = {"step": "largest", "product": "largest", "lyapunov": False, "sequences": 2}
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 12, 70])  # one value; too wide: LAPACK does it
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_largest_values_alone(name: str, hidden: int) -> None:
+    config = {**SMALL, **NETWORKS[name], "hidden_size": hidden, "theory": "none"}
+    config |= {"lag_split": "none", "seeds": 1 if hidden == 70 else 2}
+    record = gradlab.run({**config, "spectrum": LARGEST})
+    exact = gradlab.run({**config, "spectrum": {**LARGEST, "step": True, "product": True}})
+    steps, products = "step_singular_values", "log10_product_singular_values"
+    assert record[steps].shape[-1] == record[products].shape[-1] == 1
+    # 5e-13 by its proof, and rounding of 64 sums for LAPACK
+    np.testing.assert_allclose(record[steps], exact[steps][..., :1], rtol=1e-12)
+    # thirty steps of condition 1e5 at most
+    np.testing.assert_allclose(record[products], exact[products][..., :1], rtol=0, atol=1e-9)
+    lacks = {"step_sigma_min", "product_effective_rank", "log10_product_condition"}
+    assert exact.arrays.keys() - record.arrays.keys() == lacks
+    header, _ = record.rows()
+    assert {"sigma_max", "log10_product_sigma_1"} < set(header)
+    assert not {"sigma_min", "log10_product_sigma_2", *lacks} & set(header)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_largest_values_with_checkpoints_and_alone(name: str) -> None:
+    """Blocks, and with them what is looked at together, end elsewhere."""
+    config = {**SMALL, **NETWORKS[name], "hidden_size": 9, "theory": "none", "lag_split": "none"}
+    config |= {"spectrum": LARGEST, "seeds": [3, 1, 2]}
+    whole = gradlab.run({**config, "checkpoint": "none"})
+    marked = gradlab.run({**config, "checkpoint": 7})
+    single = gradlab.run({**config, "seeds": [1]})
+    for array in ("step_singular_values", "log10_product_singular_values"):
+        assert np.array_equal(whole[array], marked[array], equal_nan=True)
+        assert np.array_equal(whole[array][1:2], single[array], equal_nan=True)
+
+
+def test_the_largest_values_in_single_precision() -> None:
+    config = {**SMALL, "cell": "lstm", "dtype": "float32", "lag_split": "none", "theory": "none"}
+    record = gradlab.run({**config, "spectrum": LARGEST})
+    exact = gradlab.run({**config, "spectrum": {**LARGEST, "step": True}})
+    # LAPACK's own rounding in single precision: a few of its eps
+    values = "step_singular_values"
+    np.testing.assert_allclose(record[values], exact[values][..., :1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -82,9 +82,9 @@ def flag_or(*words: str) -> BeforeValidator:
     """One of `words`, or true or false."""
 
     def check(value: Any) -> Any:
-        if isinstance(value, str) and value in words:
+        if isinstance(value, bool) or (isinstance(value, str) and value in words):
             return value
-        return truth(value)
+        raise wanted(f"{', '.join(words)}, true or false")
 
     return BeforeValidator(check)
 

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gradlab.config.fields import (
     WHOLE,
     File,
-    Flag,
     Number,
     Positive,
     Size,
@@ -167,13 +166,21 @@ class Clip(Section):
 class Spectrum(Section):
     """Which singular values are computed."""
 
-    step: Annotated[Flag, Field(description="Singular values of the Jacobian of each step.")] = True
+    step: Annotated[
+        Literal["largest"] | bool,
+        flag_or("largest"),
+        Field(
+            description="Singular values of the Jacobian of each step; largest: that one alone, "
+            "proved, which is faster where the state is at most 48 wide."
+        ),
+    ] = True
     product: Annotated[
-        Literal["auto"] | bool,
-        flag_or("auto"),
+        Literal["auto", "largest"] | bool,
+        flag_or("auto", "largest"),
         Field(
             description="Singular values of the products J_T ... J_(t+1), exact; auto: in a run "
-            "where they take about a second."
+            "where they take about a second; largest: that one alone, faster where the state is at "
+            "most 64 wide."
         ),
     ] = "auto"
     lyapunov: Annotated[

@@ -13,6 +13,7 @@ from gradlab.engine.between import InputGradients
 from gradlab.engine.clip import StepClip
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import ParameterGradients, block_shares
+from gradlab.engine.largest_product import LargestProducts, fits
 from gradlab.engine.loss import Loss
 from gradlab.engine.lyapunov import LyapunovExponents
 from gradlab.engine.observe import FactorHistogram, GateHistogram, PathNorms
@@ -51,7 +52,7 @@ def backpropagate(
     paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
     factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
     gates = GateHistogram(cell, R) if wanted.gates else None
-    products, exponents = _spectra(R, D, wanted.products)
+    products, exponents = _spectra(R, D, trajectory.T, wanted.products)
     running: list[Running] = [o for o in (products, exponents) if o is not None]
     steps = StepPulls(cell, weights, wanted.products.sequences, running) if running else None
     observers = [o for o in (paths, factor, gates, steps, inputs) if o is not None]
@@ -70,6 +71,8 @@ def backpropagate(
     out.path_norms = None if paths is None else paths.norms
     out.factor_histogram = None if factor is None else factor.counts
     out.gate_histogram = None if gates is None else gates.counts
+    if isinstance(products, LargestProducts):
+        products.complete()
     out.products = products
     out.lyapunov = None if exponents is None else exponents.exponents()
     complete_start(trajectory, out)
@@ -77,12 +80,15 @@ def backpropagate(
 
 
 def _spectra(
-    R: int, D: int, wanted: Products
-) -> tuple[ProductSpectrum | None, LyapunovExponents | None]:
+    R: int, D: int, steps: int, wanted: Products
+) -> tuple[ProductSpectrum | LargestProducts | None, LyapunovExponents | None]:
     """What goes along with the backward pass and sees every Jacobian."""
     values = None if wanted.values == D else wanted.values
-    products = exponents = None
-    if len(wanted.rows):
+    products: ProductSpectrum | LargestProducts | None = None
+    exponents = None
+    if len(wanted.rows) and wanted.largest and fits(D, steps):
+        products = LargestProducts(wanted.rows, R, D, wanted.sequences, steps)
+    elif len(wanted.rows):
         products = ProductSpectrum(wanted.rows, R, D, wanted.sequences, values)
     if wanted.lyapunov:
         exponents = LyapunovExponents(R, D, wanted.sequences)

@@ -30,8 +30,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 NONE = -(2**40)  # the exponent of a column that is exactly zero: far below any other
 RANK_TOL = 1e-13  # a pivot below this part of its row is rounding: a few hundred eps
-WHOLE = 400  # the widest range of exponents that is given to LAPACK in one piece; a double has 2000
-CORE, CONTEXT = 256, 64  # of a piece of a wider one, see `_by_pieces`
+CORE, CONTEXT = 128, 40  # of a piece of a wide range, see `_by_pieces`
+WHOLE = CORE + 2 * CONTEXT  # the widest range of exponents that is given to LAPACK in one piece
+RANGE = 700  # exponents of a matrix within it: every power of two between them is a double
 FLUSH = 80  # what is so many binary digits down in a triangular factor is zero: far below eps
 
 
@@ -60,7 +61,7 @@ def factor(B: Array, e: Exponents) -> Factored:
     """
     size = np.abs(B)
     top = size.max(axis=1)
-    shift = _binary(top)
+    shift = binary(top)
     unit = power(-shift)[:, None, :]  # the largest entry of a column comes to [1/2, 1)
     B = B * unit
     size *= unit
@@ -200,13 +201,33 @@ def _ascending(order: Order) -> bool:
 
 def _scale_out(R: Array, e: Exponents, pivots: Array) -> tuple[Array, Exponents]:
     """T and e' with R 2^e = 2^e' T, R upper triangular: e' = e + the pivots' exponents."""
-    out = e + _binary(pivots)
+    out = e + binary(pivots)
+    low = np.minimum(e.min(axis=-1), out.min(axis=-1))
+    near = np.maximum(e.max(axis=-1), out.max(axis=-1)) - low <= RANGE
+    if near.all():
+        return _scaled_near(R, e, out, low), out
+    T = _scaled_far(R, e, out)
+    if near.any():  # a member is scaled the same way in any company
+        T[near] = _scaled_near(R[near], e[near], out[near], low[near])
+    return T, out
+
+
+def _scaled_near(R: Array, e: Exponents, out: Exponents, low: Exponents) -> Array:
+    """R_ij 2^(e_j - e'_i)."""
+    middle = (low + RANGE // 2)[:, None]
+    T = R * power(middle - out)[:, :, None]
+    T *= power(e - middle)[:, None, :]
+    return T
+
+
+def _scaled_far(R: Array, e: Exponents, out: Exponents) -> Array:
+    """The same where the two powers would leave the range of a double."""
     # 2^shift, in place: the passes over this array are what a step costs beside LAPACK
     shift = (e + 1023)[:, None, :] - out[:, :, None]
     np.minimum(shift, 2046, out=shift)  # beyond are only the zeros below the diagonal
     shift *= shift >= 1023 - FLUSH
     shift <<= 52
-    return R * shift.view(np.float64), out
+    return R * shift.view(np.float64)
 
 
 def _pivots(R: Array) -> Array:
@@ -240,7 +261,7 @@ def _dependent_last(
     return order, rank, Q, R
 
 
-def _binary(size: Array) -> Exponents:
+def binary(size: Array) -> Exponents:
     """Binary exponents of what is not negative, read off its bits, within what `power` can undo;
     the lowest, -1022, for 0.
     """

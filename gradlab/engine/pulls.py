@@ -14,7 +14,7 @@ import numpy as np
 
 from gradlab.cells.interface import Cell, Factor, Factored
 from gradlab.engine.backward import Block
-from gradlab.engine.products import Pull
+from gradlab.engine.products import Diagonal, Pull
 from gradlab.engine.schedule import Schedule
 from gradlab.nonlinearity import Array
 
@@ -61,14 +61,13 @@ def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ..
 
 
 def _sequence_first(field: Array, sequences: int) -> Array:
-    """(sequences, R, rows, 1) from (R, rows, B)."""
-    return np.moveaxis(field[..., :sequences], -1, 0)[..., None]
+    """(sequences, R, rows, 1) from (R, rows, B). A copy: whoever keeps a pull keeps no block."""
+    return np.moveaxis(field[..., :sequences], -1, 0)[..., None].copy()
 
 
 def _diagonal(d: Array) -> Pull:
     """By D(d), d (sequences, R, H, 1)."""
-    flat = d.reshape(-1, d.shape[-2], 1)
-    return lambda X: flat * X
+    return Diagonal(d.reshape(-1, d.shape[-2]))
 
 
 def _matrix(W: Array) -> Pull:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,13 @@ from gradlab.cells.interface import Share
 from gradlab.engine.backward import Block
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.gradients import share_norms
+from gradlab.engine.largest_product import LargestProducts
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.scaled import Scaled, hypot, neighbours
 from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 
+JACOBIANS = 2**20  # bytes of them that are made at once
 SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its largest value
 
 
@@ -27,6 +30,7 @@ class Products:
     values: int | None = None
     sequences: int = 1
     lyapunov: bool = False
+    largest: bool = False  # of the products, without the others
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Wanted:
     """What to record beside norms: at which steps, and how many sequences' singular values (0:
     none).
 
-    weights: for each layer the tensors whose share of every step is recorded.
+    weights: for each layer the tensors whose share of every step is recorded. largest: of the
+    steps' singular values.
     """
 
     rows: NDArray[np.int64]  # steps, ascending, within 0 .. T
@@ -43,6 +48,7 @@ class Wanted:
     sets: int = 1  # of weights
     gates: bool = False  # whether their values are counted
     products: Products = Products()
+    largest: bool = False
 
     @property
     def layers(self) -> int:
@@ -55,7 +61,7 @@ class Gradients:
     """What one backward pass yielded. N rows (steps), R members.
 
     norms: by name of the state part (`h`, `c`, `c_total`), (N, R). weight_norm: of the share of
-    step t in dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D), NaN at t = 0.
+    step t in dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D or 1), NaN at t = 0.
     clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
     layer_norms, by part of the state, and layer_weight_norm (N, R, layers): of a stack, with every
     path from the layer. path_norms (N, R, paths), factor_histogram (R, bins): of cells that have
@@ -78,7 +84,7 @@ class Gradients:
     path_norms: Array | None = None
     factor_histogram: NDArray[np.int64] | None = None
     gate_histogram: NDArray[np.int64] | None = None
-    products: ProductSpectrum | None = None
+    products: ProductSpectrum | LargestProducts | None = None
     lyapunov: Array | None = None
     parameters: dict[str, Scaled] = field(default_factory=dict)
 
@@ -106,7 +112,9 @@ def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) 
         gate_mean=missing(len(readings)),
         gate_slope=missing(len(readings)),
         gate_saturation=missing(len(readings)),
-        step_singular_values=missing(wanted.sequences, D) if wanted.sequences else None,
+        step_singular_values=missing(wanted.sequences, 1 if wanted.largest else D)
+        if wanted.sequences
+        else None,
         layer_norms={part: zeros(wanted.layers) for part in layered},
         layer_weight_norm=zeros(wanted.layers) if layered else None,
     )
@@ -169,11 +177,21 @@ def _record_steps(
         out.gate_slope[at, :, index] = _mean(reading.slope)
         out.gate_saturation[at, :, index] = _mean(reading.slope < SATURATED)
     if out.step_singular_values is not None:
-        for row, fields in enumerate(zip(*local, strict=True), at.start):
-            p = trajectory.weights.at(int(wanted.rows[row]))
-            out.step_singular_values[row] = step_singular_values(
-                cell, p, type(local)(*fields), out.step_singular_values.shape[2]
-            )
+        _record_spectra(trajectory, wanted, local, at, out.step_singular_values)
+
+
+def _record_spectra(
+    trajectory: Trajectory, wanted: Wanted, local: Any, at: slice, out: Array
+) -> None:
+    """Step singular values of the rows `at`, whose local derivatives these are."""
+    R, D = trajectory.marks.shape[1:3]
+    some = max(JACOBIANS // (R * wanted.sequences * D * D * 8), 1)
+    for start in range(0, at.stop - at.start, some):
+        part = slice(start, min(start + some, at.stop - at.start))
+        rows = slice(at.start + part.start, at.start + part.stop)
+        p = trajectory.weights.over(wanted.rows[rows])
+        own = type(local)(*(field[part] for field in local))
+        out[rows] = step_singular_values(trajectory.cell, p, own, wanted.sequences, wanted.largest)
 
 
 def _record_layers(

@@ -12,21 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
+from gradlab.engine.largest import largest_singular_values
 from gradlab.nonlinearity import Array
 
+WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
 
-def step_singular_values(cell: Cell, p: Any, local: Any, sequences: int) -> Array:
-    """All D singular values of J_t, descending: (R, sequences, D).
 
-    local: the cell's local derivatives at one step, arrays (R, rows, B). NaN where J_t is not
-    finite.
+def step_singular_values(
+    cell: Cell, p: Any, local: Any, sequences: int, largest: bool = False
+) -> Array:
+    """All D singular values of J_t, descending: (n, R, sequences, D); the largest alone: (..., 1).
+
+    local: the cell's local derivatives at n steps, arrays (n, R, rows, B); p for each of the n
+    steps, or for all. NaN where J_t is not finite.
     """
     probe = type(local)(*(field[..., :sequences] for field in local))
     J = cell.jacobian(p, probe)
+    return _largest(J) if largest else _all(J)
+
+
+def _all(J: Array) -> Array:
     finite = np.asarray(np.isfinite(J).all(axis=(-1, -2)))
-    values: Array = np.linalg.svd(np.where(finite[..., None, None], J, 0), compute_uv=False)
+    if not finite.all():
+        J = np.where(finite[..., None, None], J, 0)
+    values: Array = np.linalg.svd(J, compute_uv=False)
     values[~finite] = np.nan
     return values
+
+
+def _largest(J: Array) -> Array:
+    """LAPACK where it is as fast, or where there is nothing to iterate."""
+    D = J.shape[-1]
+    if not 2 <= D <= WIDEST:
+        return _all(J)[..., :1]
+    found = largest_singular_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
+    return found.sigma.reshape(*J.shape[:-2], 1)
 
 
 def weight_singular_values(gates: int, weight_hh: Array) -> Array:

@@ -136,10 +136,13 @@ def _columns(spec: Spec, parts: Iterable[str]) -> Iterator[str]:
             yield from (f"grad_norm_{part}", f"log10_grad_norm_{part}")
     yield "log10_weight_grad_norm"
     if "step" in spec.spectra:
-        yield from ("sigma_max", "sigma_min")
+        yield "sigma_max"
+        if "step" not in spec.largest:
+            yield "sigma_min"
     if "product" in spec.spectra:
-        yield from (f"log10_product_sigma_{k + 1}" for k in range(spec.values))
-        yield from ("product_effective_rank", "log10_product_condition")
+        yield from (f"log10_product_sigma_{k + 1}" for k in range(spec.kept("product")))
+        if "product" not in spec.largest:
+            yield from ("product_effective_rank", "log10_product_condition")
     yield "saturation"
     if spec.clip is not None and spec.clip[1] == "step_norm":
         yield "clip_scale"

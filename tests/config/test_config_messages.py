@@ -150,7 +150,7 @@ BELOW_CELL = [
         ["2:1: record_every must be auto or a whole number of at least 1, not 0"],
     ),
     ("spectrum: all", ["2:1: spectrum must be a mapping or none, not 'all'"]),
-    ("spectrum: {step: yes}", ["2:12: spectrum.step must be true or false, not 'yes'"]),
+    ("spectrum: {step: yes}", ["2:12: spectrum.step must be largest, true or false, not 'yes'"]),
     (
         "spectrum: {values: 0}",
         ["2:12: spectrum.values must be all or a whole number of at least 1, not 0"],

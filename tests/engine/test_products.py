@@ -6,6 +6,8 @@ Claims:
 - Cases made to break it: zeros, dependent columns in any place, entries of 1e300, gradings that
   turn round, products that cancel, a defective block.
 - Saturated tanh (g = 20, steps of condition 1e20 and beyond): right when D and W are pushed apart.
+- A diagonal that is multiplied out with W: as right as if both were pushed apart, a factor JOIN off
+  at most; and one QR a step, where the two apart take two.
 - A range of 10^4600 at 64 units: equal to the oracle on the same state.
 - The largest values alone are the same values, and what was forgotten is not reported as zero.
 - Members of different rank, or lost, or in any company, have the values that they have alone, to
@@ -19,8 +21,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from gradlab.engine import products
 from gradlab.engine.graded import factor
-from gradlab.engine.products import ProductState, Pull
+from gradlab.engine.products import JOIN, Diagonal, ProductState, Pull
 from gradlab.nonlinearity import Array, tanh_slope
 from gradlab.verify.decimals import decimal_log_sigma
 from gradlab.verify.jacobi import jacobi_log_sigma, jacobi_products
@@ -58,7 +61,7 @@ def pull(A: Array) -> Pull:
 
 def pull_diagonal(d: Array) -> Pull:
     """X -> D(d) X for d (n,) or (M, n)."""
-    return lambda X: d[..., None] * X
+    return Diagonal(np.atleast_2d(d))
 
 
 def worst(found: Array, expected: Array) -> float:
@@ -259,6 +262,36 @@ def test_a_saturated_step_as_one_factor_says_what_it_cannot_resolve() -> None:
     assert apart.unresolved == 0
 
 
+def test_a_moderate_diagonal_joined_with_its_matrix() -> None:
+    """d at the limit: the largest spread that is multiplied out."""
+    n, T = 6, 12
+    steps = []
+    for t in range(T):
+        d = np.geomspace(1.0, 1 / JOIN, n)[None, np.random.default_rng(t).permutation(n)]
+        steps.append((d, rotation(n, seed=t)[None]))
+    assert all(Diagonal(d).moderate().all() for d, _ in steps)
+    found = pushed(ProductState(1, n), steps)[:, 0]
+    for k in (1, 4, T):
+        factors = [A[0] for step in steps[::-1][:k] for A in step]
+        # kappa(D W) = JOIN = 128, so (1 .. 100) eps kappa = 3e-14 .. 3e-12
+        assert worst(found[k - 1], np.array(decimal_log_sigma(factors, 400))) < 3e-12
+
+
+def test_which_diagonals_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    d = np.array([[1.0, 1 / JOIN], [1.0, 0.99 / JOIN], [1.0, 0.0], [0.0, 0.0], [-1.0, 0.5]])
+    assert Diagonal(d).moderate().tolist() == [True, False, False, False, True]
+    factored: list[int] = []
+
+    def counted(B: Array, e: Array) -> object:
+        factored.append(len(B))
+        return factor(B, e)
+
+    monkeypatch.setattr(products, "factor", counted)
+    ProductState(5, 2).push(pull_diagonal(d), pull(random(5, 2, 2)))
+    # two members once, three twice
+    assert sorted(factored) == [2, 3, 3]
+
+
 # large ranges
 
 
@@ -338,6 +371,8 @@ def test_ranks_of_each_member_are_its_own() -> None:
 def test_bits_do_not_depend_on_the_company(keep: int | None) -> None:
     steps = relu_members(12)[:8] + tanh_steps(8, 20, 2.0, members=5)
     together = pushed(ProductState(5, 8, keep), steps)
+    ways = {tuple(Diagonal(d).moderate()) for d, _ in steps}
+    assert any(0 < sum(way) < 5 for way in ways)  # joined in some members and not in others
     for chosen in ([0], [4], [3, 1], [2, 0, 4]):
         own = [(d[chosen], W[chosen]) for d, W in steps]
         alone = pushed(ProductState(len(chosen), 8, keep), own)

@@ -44,6 +44,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "phases": {"cell": "lstm", "encoder_decoder": {"encoder": 4, "decoder": 2}, "seq_len": 6},
     "no spectrum": {"cell": "rnn", "spectrum": "none"},
     "all values": {"cell": "rnn", "spectrum": {"values": "all", "product": False}},
+    "largest values": {"cell": "lstm", "spectrum": {"step": "largest", "product": "largest"}},
     "no theory": {"cell": "rnn", "theory": "none"},
     "no lags": {"cell": "rnn", "lag_split": "none"},
 }
@@ -119,6 +120,11 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"cell": "accumulator"}, {"sigma_max_by_gate.h": 1}, "it has no recurrent matrix"),
     ({}, {"grad_norm_h": {"min": 1}}, "'grad_norm_h' is a column of steps.csv: say at which lag"),
     ({}, {"grad_norm_c": {"min": 1, "lag": 1}}, "is no column of this run's steps.csv (did you"),
+    (
+        {"spectrum": {"step": "largest"}},
+        {"sigma_min": {"min": 0, "lag": 1}},
+        "'sigma_min' is no column of this run's steps.csv",
+    ),
     ({}, {"half_life": {"min": 1, "lag": 1}}, "'half_life' is no column of this run's steps.csv;"),
     ({}, {"grad_norm_h": {"min": 1, "lag": 7}}, "lag is 7, but the sequence has 6 steps (seq_len)"),
     (

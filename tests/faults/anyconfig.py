@@ -82,8 +82,8 @@ CLIP: Table = {
 TRUNCATE: Table = {"steps": STEP, "mode": st.sampled_from(["sliding", "chunked"])}
 PHASES: Table = {"encoder": SIZE, "decoder": SIZE}
 SPECTRUM: Table = {
-    "step": FLAG,
-    "product": FLAG | st.just("auto"),
+    "step": FLAG | st.just("largest"),
+    "product": FLAG | st.sampled_from(["auto", "largest"]),
     "lyapunov": FLAG | st.just("auto"),
     "values": SIZE | st.just("all"),
     "sequences": st.integers(1, 2),

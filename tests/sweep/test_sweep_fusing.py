@@ -83,6 +83,17 @@ def test_a_fused_point_has_the_bits_of_a_single_run(
         assert outcomes == {"ok", "overflow"}  # else this test would not be about what it says
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_fused_point_has_the_largest_values_of_a_single_run(cell: str, tmp_path: Path) -> None:
+    """Found by an iteration: each matrix by itself, whatever the others need."""
+    spectrum = {"step": "largest", "product": "largest", "lyapunov": False, "sequences": 2}
+    base = {**SMALL, "cell": CELLS[cell], "spectrum": spectrum}
+    perform(planned({**base, "sweep": {"weight_scale": WILD}}), tmp_path)
+    result = SweepResult(tmp_path)
+    for scale in WILD:
+        same_bits(result.record(weight_scale=scale), gradlab.run({**base, "weight_scale": scale}))
+
+
 def test_points_that_clip_differently_are_fused_and_keep_their_bits(tmp_path: Path) -> None:
     base = {**SMALL, "cell": "gru", "weight_scale": 1.5}
     clips = [

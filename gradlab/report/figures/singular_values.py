@@ -54,7 +54,7 @@ def draw(ax: Axes, record: Record) -> None:
     others = [over_members(t, kept[..., k]) for k in range(1, between)]
     shown = [largest.measured, *(curve.finite_median() for curve in others), _references(record)]
     low, high = decades.limits(shown, NARROWEST)
-    low_least = smallest.measured.min(initial=np.inf)
+    low_least = smallest.measured.min(initial=np.inf)  # not finite: all are zero, or unknown
     apart = bool(np.isfinite(low_least) and low_least < low - APART)
     if not apart:
         low, high = decades.limits([*shown, smallest.measured], NARROWEST)
@@ -87,11 +87,13 @@ def draw(ax: Axes, record: Record) -> None:
 def log10_values(record: Record) -> tuple[Array, Array]:
     """log10 of the kept values (members, N, K) and of the smallest (members, N), from t = 1 on.
 
-    Members are the sequences of all seeds. What is zero up to rounding is -inf.
+    Members are the sequences of all seeds. What is zero up to rounding is -inf; the smallest NaN
+    where the largest alone was computed.
     """
     steps = record["t"] > 0
     values = record["step_singular_values"][:, steps]  # (R, N, S, K)
-    least = record["step_sigma_min"][:, steps]
+    lowest = record.arrays.get("step_sigma_min")
+    least = np.full(values.shape[:3], np.nan) if lowest is None else lowest[:, steps]
     kept = values.swapaxes(1, 2).reshape(-1, values.shape[1], values.shape[3])
     least = least.swapaxes(1, 2).reshape(-1, least.shape[1])
     noise = NOISE * kept[..., :1]
