@@ -411,9 +411,11 @@ def test_a_dry_run_tells_the_estimate_with_the_program() -> None:
     assert told == round((PROGRAM + largest) / MIB)
 
 
-def test_ensembles_at_the_same_time_take_as_much_each() -> None:
-    spec = spec_of(hidden_size=300, seeds=8)
-    one, three = footprint(spec, 8), footprint(spec, 8, ensembles=3)
+def test_threads_take_as_much_each() -> None:
+    """One member each: three threads hold three, one thread one."""
+    spec = spec_of(hidden_size=300, seeds=3)
+    one, three = footprint(spec, 3), footprint(spec, 3, jobs=3)
+    assert (split(spec, 3, 1).at_once, split(spec, 3, 3).at_once) == (1, 3)
     assert three.bytes - three.records == pytest.approx(3 * (one.bytes - one.records), rel=1e-3)
     assert three.records == one.records
 

@@ -112,7 +112,7 @@ def test_the_histogram_counts_every_factor_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", ["lstm", "gru", "rnn_tanh", "rnn_relu", "linear", "lstm_simple", "accumulator"]
+    "variant", ["lstm", "gru", "rnn-tanh", "rnn-relu", "linear", "lstm_simple", "accumulator"]
 )
 def test_the_gates_are_counted_as_their_values_are(variant: str) -> None:
     ensemble = drawn(variant, [0, 1, 2], T=T)
