@@ -21,6 +21,7 @@ from gradlab.record import Record
 from gradlab.report import style, sweep_figures, words
 from gradlab.report.figures import FIGURES, captions
 from gradlab.report.markdown import escape
+from gradlab.report.stored import Entry
 from gradlab.report.sweep_figures import SWEEP_FIGURES
 from gradlab.report.sweep_page import headline
 from gradlab.store import load
@@ -108,7 +109,8 @@ def page(configs: Path, results: Path, shown: tuple[tuple[str, str], ...]) -> di
 def reading(shown: tuple[tuple[str, str], ...]) -> str:
     """The text of figures.md: every figure with its question, one picture, and how to read it."""
     parts = [READING]
-    for name, entry in [*FIGURES.items(), *SWEEP_FIGURES.items()]:
+    entries: dict[str, Entry] = {**FIGURES, **SWEEP_FIGURES}
+    for name, entry in entries.items():
         asks, _, explains = entry.caption.partition("\n\n")
         parts += [f"## {escape(name)}", f"*{escape(asks)}*", escape(explains)]
         for config in [config for config, figure in shown if figure == name][:1]:
