@@ -23,19 +23,24 @@ from gradlab.kernels import kernel_of
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
-BLOCK = 16  # steps for which input products and local derivatives are formed at once, at least
-LONGEST = 8 * BLOCK
+BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
+SHORTEST, LONGEST = BLOCK // 4, BLOCK * 8
 MANY = 32  # blocks of a run, from which on they may be longer
 NUMBERS = 2**15  # of a member's states in a longer block: what is made of them stays in a cache
+LARGE = 2**17  # and in any block, which has some dozen times as many: that is memory
 
 
 def block_steps(T: int, numbers: int) -> int:
-    """Steps of a block, for T steps and states (D, B) of so many numbers: BLOCK times 1, 2, 4 or 8.
+    """Steps of a block, for T steps and states (D, B) of so many numbers: BLOCK, halved or doubled
+    some times.
 
     A block costs some hundred calls, whatever its size: longer ones are for many steps of little
-    work. It depends on nothing but the shape of a member, whose digits it has a part in.
+    work, shorter ones for large states. It depends on nothing but the shape of a member, whose
+    digits it has a part in.
     """
     steps = BLOCK
+    while steps > SHORTEST and steps * numbers > LARGE:
+        steps //= 2
     while steps < LONGEST and 2 * steps * MANY <= T and 2 * steps * numbers <= NUMBERS:
         steps *= 2
     return steps

@@ -21,7 +21,8 @@ def rows(p: Affine) -> Rows:
 
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
-    W, H = lean_weights(p.W), states.shape[2]
+    (W, product), H, one = lean_weights(p.W), states.shape[2], np.ones((), states.dtype)
+    add, multiply = np.add, np.multiply
     b = p.b_ih.copy()
     b[:, : 2 * H] += p.b_hh[:, : 2 * H]
     b_m = p.b_hh[0, 2 * H :] if len(p.W) == 1 else p.b_hh[:, 2 * H :]
@@ -35,17 +36,17 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
         b_m = b_m[:, 0]
     each = zip(h[:-1], h[1:], u_rz, u_n, a_rz, a_z, a_n, m, strict=True)
     for h_prev, h_t, u_rz_t, u_n_t, a_rz_t, a_z_t, a_n_t, m_t in each:
-        np.matmul(W, h_prev, out=v)
-        np.add(v_rz, u_rz_t, out=a_rz_t)
-        np.add(v_m, b_m, out=m_t)
-        sigmoids(a_rz_t, gates)
-        np.multiply(r, m_t, out=new)
-        np.add(new, u_n_t, out=a_n_t)
-        np.tanh(a_n_t, out=new)
-        opposite_sigmoids(a_z_t, keep)
-        np.multiply(keep, new, out=new)
-        np.multiply(z, h_prev, out=old)
-        np.add(new, old, out=h_t)
+        product(W, h_prev, v)
+        add(v_rz, u_rz_t, a_rz_t)
+        add(v_m, b_m, m_t)
+        sigmoids(a_rz_t, gates, one)
+        multiply(r, m_t, new)
+        add(new, u_n_t, a_n_t)
+        np.tanh(a_n_t, new)
+        opposite_sigmoids(a_z_t, keep, one)
+        multiply(keep, new, new)
+        multiply(z, h_prev, old)
+        add(new, old, h_t)
 
 
 def _parts(activations: Array, H: int) -> tuple[Array, ...]:
@@ -56,15 +57,15 @@ def _parts(activations: Array, H: int) -> tuple[Array, ...]:
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
     """work: the cotangents of a_n, a_r, a_z, m, and delta z."""
-    Wt, H, d = lean_weights(p.Wt), p.W.shape[-1], lean(delta)[::-1]
+    (Wt, product), H, d = lean_weights(p.Wt), p.W.shape[-1], lean(delta)[::-1]
     g_v, kept = lean(work[:, :, H : 4 * H]), lean(work[:, :, 4 * H :])
     parts, to_h = apart(work, 5), apart(local.to_h, 5)
     each = zip(d[:-1], d[1:], *(a[::-1] for a in (parts, to_h, g_v, kept)), strict=True)
     wide = beside_parts(p.W)
     for g, g_prev, parts_t, to_h_t, g_v_t, kept_t in each:
-        np.multiply(g[wide], to_h_t, out=parts_t)
-        np.matmul(Wt, g_v_t, out=g_prev)
-        np.add(g_prev, kept_t, out=g_prev)
+        np.multiply(g[wide], to_h_t, parts_t)
+        product(Wt, g_v_t, g_prev)
+        np.add(g_prev, kept_t, g_prev)
 
 
 def cotangents(work: Array) -> Array:

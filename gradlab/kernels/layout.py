@@ -6,6 +6,9 @@ W_ih x_t of all steps of a block are therefore one product, the steps being side
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from gradlab.nonlinearity import Array
@@ -50,9 +53,12 @@ def lean(a: Array) -> Array:
     return a[:, 0, :, 0] if a.shape[3] == 1 else a[:, 0]
 
 
-def lean_weights(W: Array) -> Array:
-    """(R, G, H), or (G, H) where R = 1."""
-    return W[0] if len(W) == 1 else W
+def lean_weights(W: Array) -> tuple[Array, Callable[[Array, Array, Array], Any]]:
+    """(R, G, H), or (G, H) where R = 1, and what multiplies by it: (W, h, out).
+
+    For a single member `dot` does what `matmul` does, with less around it.
+    """
+    return (W[0], np.dot) if len(W) == 1 else (W, np.matmul)
 
 
 def room(like: Array, H: int, parts: int, *some: slice) -> list[Array]:

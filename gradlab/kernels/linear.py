@@ -19,18 +19,18 @@ def rows(p: Affine) -> Rows:
 
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
-    W, s = lean_weights(p.W), lean(states)
+    (W, product), s = lean_weights(p.W), lean(states)
     u = lean(driven(p.U, p.b_ih + p.b_hh, x))
     for h_prev, h, u_t in zip(s[:-1], s[1:], u, strict=True):
-        np.matmul(W, h_prev, out=h)
-        np.add(h, u_t, out=h)
+        product(W, h_prev, h)
+        np.add(h, u_t, h)
     activations[...] = states[1:]
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
-    Wt, d = lean_weights(p.Wt), lean(delta)[::-1]
+    (Wt, product), d = lean_weights(p.Wt), lean(delta)[::-1]
     for g, g_prev in pairwise(d):
-        np.matmul(Wt, g, out=g_prev)
+        product(Wt, g, g_prev)
     work[...] = delta[1:]
 
 

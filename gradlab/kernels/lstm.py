@@ -25,7 +25,8 @@ def rows(p: Affine) -> Rows:
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
     n, R, _, B = x.shape
-    W, H = lean_weights(p.W), p.W.shape[-1]
+    (W, product), H, one = lean_weights(p.W), p.W.shape[-1], np.ones((), states.dtype)
+    add, multiply, tanh = np.add, np.multiply, np.tanh
     u = lean(driven(p.U, p.b_ih + p.b_hh, x))
     g_c = np.empty((n + 1, R, 2 * H, B), states.dtype)  # g_t and c_{t-1}
     g_c[0, :, H:] = states[0, :, H:]
@@ -36,20 +37,21 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
     g, c = lean(g_c[:-1, :, :H]), lean(g_c[1:, :, H:])
     each = zip(h[:-1], h[1:], lean(activations), a_g, u, lean(g_c)[:-1], g, c, strict=True)
     for h_prev, h_t, a, a_g_t, u_t, g_and_c, g_t, c_t in each:
-        np.matmul(W, h_prev, out=a)
-        np.add(a, u_t, out=a)
-        sigmoids(a, gates)
-        np.tanh(a_g_t, out=g_t)
-        np.multiply(i_f, g_and_c, out=products)
-        np.add(f_c, i_g, out=c_t)
-        np.tanh(c_t, out=tanh_c)
-        np.multiply(o, tanh_c, out=h_t)
+        product(W, h_prev, a)
+        add(a, u_t, a)
+        sigmoids(a, gates, one)
+        tanh(a_g_t, g_t)
+        multiply(i_f, g_and_c, products)
+        add(f_c, i_g, c_t)
+        tanh(c_t, tanh_c)
+        multiply(o, tanh_c, h_t)
     states[1:, :, H:] = g_c[1:, :, H:]
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
     """work: delta_{c, t-1}; the cotangents of i, f, g, o; delta_h k, to which delta_c is added."""
-    Wt, H = lean_weights(p.Wt), p.W.shape[-1]
+    (Wt, product), H = lean_weights(p.Wt), p.W.shape[-1]
+    add, multiply = np.add, np.multiply
     d_h = lean(delta[:, :, :H])[::-1]
     from_c, from_h = apart(work[:, :, : 4 * H], 4), apart(work[:, :, 4 * H :], 2)
     d_c = [lean(delta[-1:, :, H:])[0], *lean(work[:, :, :H])[:0:-1]]
@@ -64,10 +66,10 @@ def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
     )
     wide = beside_parts(p.W)
     for g_h, g_h_prev, g_c, c_rows, h_rows, g_a_t, dc_t, to_c, to_h in each:
-        np.multiply(g_h[wide], to_h, out=h_rows)
-        np.add(dc_t, g_c, out=dc_t)
-        np.multiply(dc_t[wide], to_c, out=c_rows)
-        np.matmul(Wt, g_a_t, out=g_h_prev)
+        multiply(g_h[wide], to_h, h_rows)
+        add(dc_t, g_c, dc_t)
+        multiply(dc_t[wide], to_c, c_rows)
+        product(Wt, g_a_t, g_h_prev)
     delta[:-1, :, H:] = work[:, :, :H]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -13,19 +14,15 @@ from gradlab.kernels.layout import driven, lean, lean_weights
 from gradlab.nonlinearity import Array
 
 
-def _tanh(a: Array, h: Array) -> None:
-    np.tanh(a, out=h)
-
-
-def _relu(a: Array, h: Array) -> None:
-    np.maximum(a, 0, out=h)
-
-
-VALUES: dict[str, Callable[[Array, Array], None]] = {
-    "tanh": _tanh,
-    "relu": _relu,
-    "sigmoid": sigmoids,
-}
+def _value(p: Params, dtype: np.dtype) -> Callable[[Array, Array], Any]:
+    """phi, as a function of a and of where to write phi(a)."""
+    zero, one = np.zeros((), dtype), np.ones((), dtype)
+    values: dict[str, Callable[[Array, Array], Any]] = {
+        "tanh": np.tanh,
+        "relu": lambda a, h: np.maximum(a, zero, out=h),
+        "sigmoid": lambda a, h: sigmoids(a, h, one),
+    }
+    return values[p.phi.name]
 
 
 def rows(p: Params) -> Rows:
@@ -34,20 +31,20 @@ def rows(p: Params) -> Rows:
 
 
 def forward(p: Params, x: Array, states: Array, activations: Array) -> None:
-    W, s, phi = lean_weights(p.affine.W), lean(states), VALUES[p.phi.name]
+    (W, product), s, phi = lean_weights(p.affine.W), lean(states), _value(p, states.dtype)
     u = lean(driven(p.affine.U, p.affine.b_ih + p.affine.b_hh, x))
     for h_prev, h, a, u_t in zip(s[:-1], s[1:], lean(activations), u, strict=True):
-        np.matmul(W, h_prev, out=a)
-        np.add(a, u_t, out=a)
+        product(W, h_prev, a)
+        np.add(a, u_t, a)
         phi(a, h)
 
 
 def backward(p: Params, local: Local, delta: Array, work: Array) -> None:
-    Wt, d = lean_weights(p.affine.Wt), lean(delta)[::-1]
+    (Wt, product), d = lean_weights(p.affine.Wt), lean(delta)[::-1]
     each = zip(d[:-1], d[1:], lean(local.slope)[::-1], lean(work)[::-1], strict=True)
     for g, g_prev, slope, g_a in each:
-        np.multiply(g, slope, out=g_a)
-        np.matmul(Wt, g_a, out=g_prev)
+        np.multiply(g, slope, g_a)
+        product(Wt, g_a, g_prev)
 
 
 def cotangents(work: Array) -> Array:

@@ -25,7 +25,7 @@ import pytest
 from gradlab.cells import CELLS
 from gradlab.engine import forward as forward_pass
 from gradlab.engine.backward import sweep
-from gradlab.engine.forward import BLOCK, LONGEST, block_steps, forward, kernel_for
+from gradlab.engine.forward import BLOCK, LONGEST, SHORTEST, block_steps, forward, kernel_for
 from gradlab.engine.schedule import Scheduled, Shared
 from gradlab.kernels import KERNELS, kernel_of
 from gradlab.networks import network
@@ -176,12 +176,13 @@ def test_cuts_are_where_they_were(variant: str, monkeypatch: pytest.MonkeyPatch)
 def test_blocks_are_longer_where_steps_are_many_and_small() -> None:
     assert block_steps(100, 128) == BLOCK
     assert block_steps(100_000, 128) == LONGEST
-    assert block_steps(100_000, 2**14) == BLOCK
+    assert block_steps(100_000, 2**12) == BLOCK
     assert block_steps(1024, 1) == 2 * BLOCK
-    assert all(
-        block_steps(T, 9) % BLOCK == 0 and LONGEST % block_steps(T, 9) == 0
-        for T in (1, 15, 16, 1023, 2048, 5000, 10**6)
-    )
+    assert block_steps(100_000, 2**14) == BLOCK // 2
+    assert block_steps(100, 2**30) == SHORTEST
+    for T in (1, 15, 16, 1023, 2048, 5000, 10**6):  # each is a multiple of all that are shorter
+        for numbers in (1, 9, 2**12, 2**15, 2**20):
+            assert LONGEST % block_steps(T, numbers) == 0
 
 
 @pytest.mark.parametrize("variant", ["rnn-tanh", "lstm", "gru"])
