@@ -39,6 +39,7 @@ from gradlab.machine import MIB, available, room, size
 from gradlab.plan import settle
 from gradlab.runner import run
 from gradlab.spec import Spec
+from gradlab.split import split
 from gradlab.store import _csv
 from gradlab.sweeps.forecast import forecast
 
@@ -413,7 +414,7 @@ def test_a_dry_run_tells_the_estimate_with_the_program() -> None:
 
 def test_threads_take_as_much_each() -> None:
     """One member each: three threads hold three, one thread one."""
-    spec = spec_of(hidden_size=300, seeds=3)
+    spec = spec_of(hidden_size=300, batch_size=16, seeds=3)
     one, three = footprint(spec, 3), footprint(spec, 3, jobs=3)
     assert (split(spec, 3, 1).at_once, split(spec, 3, 3).at_once) == (1, 3)
     assert three.bytes - three.records == pytest.approx(3 * (one.bytes - one.records), rel=1e-3)
