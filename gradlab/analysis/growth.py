@@ -92,11 +92,12 @@ def mean_curve(log10_norm: Array) -> Array:
     -inf where any member is exactly zero, NaN where there is no member.
     """
     R, N = log10_norm.shape
-    curve = np.full(N, np.nan)
-    for k in range(N if R else 0):
-        column = log10_norm[:, k]
-        curve[k] = -np.inf if np.isneginf(column).any() else math.fsum(column) / R
-    return curve
+    if not R:
+        return np.full(N, np.nan)
+    zero = np.asarray(np.isneginf(log10_norm).any(axis=0))
+    every = zip(zero, log10_norm.T.tolist(), strict=True)
+    curve = [-np.inf if none else math.fsum(column) / R for none, column in every]
+    return np.array(curve)
 
 
 def crossing(curve: Array, lag: NDArray[np.int64], change: float) -> float | None:

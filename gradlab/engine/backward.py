@@ -5,8 +5,8 @@ there; who needs what (norms, gradients of the parameters, singular values) take
 
 delta carries a power-of-two exponent for each member, so that it neither overflows nor underflows.
 The exponent moves lazily: at the start of a block when the norm has drifted out of a window. A
-block in which the norm still leaves the safe range is done again with rescaling at every step.
-Powers of two are exact, so neither changes a digit.
+block in which the norm still leaves the safe range is done again, rescaled after every few steps,
+and if need be at every step. Powers of two are exact, so none of it changes a digit.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.clip import StepClip
-from gradlab.engine.forward import Segment, Trajectory, kernel_for
+from gradlab.engine.forward import BLOCK, Segment, Trajectory, kernel_for
 from gradlab.engine.loss import Loss
 from gradlab.engine.room import Room
 from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
 from gradlab.engine.schedule import Schedule
+from gradlab.engine.window import State, unsafe_members, within_window
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
@@ -57,16 +58,6 @@ class _Road(NamedTuple):
     loss: Loss
     clip: StepClip | None
     cuts: Collection[int]
-
-
-class State(NamedTuple):
-    """delta on its way down, ready to be pulled back through the next step.
-
-    R stands for all leading axes: members, or steps and members.
-    """
-
-    delta: Array  # (R, D, B)
-    exponent: Exponents  # (R,)
 
 
 def sweep(
@@ -109,15 +100,7 @@ def _block(
     t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
     local = cell.linearize(weights.over(t), states[:-1], segment.activations[steps], states[1:])
     descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(t), road, room)
-    kernel = kernel_for(cell, weights, top.delta.dtype)
-    if road.clip is not None:
-        way = descent.run(top, eager=True)
-    else:
-        way = descent.run(top, eager=False) if kernel is None else descent.by_kernel(kernel, top)
-        unsafe = _unsafe(way.delta)
-        if unsafe.any():
-            # only for the members that need it: a member's bits do not depend on its neighbours
-            way = _replace(way, descent.run(top, eager=True), unsafe)
+    way = descent.safe(top)
     return Block(
         descent.t0,
         local,
@@ -155,6 +138,25 @@ class _Descent:
         self.cell, self.weights, self.t0, self.n, self.road = cell, weights, t0, n, road
         self.local, self.room = local, room
 
+    def safe(self, top: State) -> _Way:
+        """Pull delta through the steps, rescaled as often as every member needs it. Only what needs
+        it is done again: a member's bits do not depend on its neighbours.
+        """
+        if self.road.clip is not None:
+            return self.run(top, eager=True)
+        kernel = kernel_for(self.cell, self.weights, top.delta.dtype)
+        if kernel is None:
+            way = self.run(top, eager=False)
+        else:
+            way = self.by_kernel(kernel, top, "delta", self.n)
+        unsafe = unsafe_members(way.delta)
+        if kernel is not None and self.n > BLOCK and unsafe.any():
+            way = _replace(way, self.by_kernel(kernel, top, "delta again", BLOCK), unsafe)
+            unsafe = unsafe_members(way.delta)
+        if unsafe.any():
+            way = _replace(way, self.run(top, eager=True), unsafe)
+        return way
+
     def run(self, top: State, eager: bool) -> _Way:
         """Pull delta through the steps; eager: rescale at every step, not only at the top."""
         R, n = len(top.delta), self.n
@@ -181,21 +183,22 @@ class _Descent:
             delta[k], exponent[k] = state
         return _Way(delta, exponent, np.stack(cotangents[::-1]), frame, clip_scale)
 
-    def by_kernel(self, kernel: Kernel, top: State) -> _Way:
-        """The same with rescaling only at the top, by the cell's kernel: it stops where something
-        enters or is cut.
+    def by_kernel(self, kernel: Kernel, top: State, name: str, most: int) -> _Way:
+        """The same by the cell's kernel, rescaled at the top and after every `most` steps. It stops
+        where something enters or is cut, too. name: of the memory that is used again.
         """
         R, n, p = len(top.delta), self.n, self.weights.at(1)
         shape, dtype = top.delta.shape, top.delta.dtype
-        state = within_window(top)  # first: it may lie in the memory that is used again
-        delta = self.room.array("delta", (n + 1, *shape), dtype)
-        work = self.room.array("work", (n, R, kernel.rows(p).work, shape[2]), dtype)
+        delta = self.room.array(name, (n + 1, *shape), dtype)
+        rows = kernel.rows(p).work
+        work = self.room.array(f"work of {name}", (n, R, rows, shape[2]), dtype)
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
+        state = within_window(top)
         delta[n], exponent[n] = state
         high = n
         for k in range(n - 1, -1, -1):
             dh, cut = self.road.loss.at(self.t0 + k), self.t0 + k in self.road.cuts
-            if k and dh is None and not cut:
+            if k and dh is None and not cut and high - k < most:
                 continue
             steps = slice(k, high)
             local = type(self.local)(*(field[steps] for field in self.local))
@@ -204,6 +207,8 @@ class _Descent:
             if cut:
                 delta[k], exponent[k] = 0, 0
             state = inject(State(delta[k], exponent[k]), dh)
+            if k and high - k == most:
+                state = within_window(state)
             delta[k], exponent[k] = state
             high = k
         return _Way(delta, exponent, kernel.cotangents(work), frame, np.ones((n + 1, R)))
@@ -225,30 +230,3 @@ def inject(state: State, dh: Array | Scaled | None) -> State:
         delta = delta.copy()
     delta[:, : dh.shape[1]] += shift(dh, -exponent)
     return State(delta, exponent)
-
-
-def _norm_exponents(delta: Array) -> tuple[Array, Array]:
-    """Sums of squares (..., R) of delta (..., R, D, B) and the binary exponents of their roots."""
-    flat = delta.reshape(*delta.shape[:-2], -1)
-    square = np.vecdot(flat, flat)
-    return square, np.frexp(square)[1] // 2
-
-
-def within_window(state: State) -> State:
-    """Rescale the members whose norm has left 2^(+-a quarter of the exponent range)."""
-    _, size = _norm_exponents(state.delta)
-    k = np.where(np.abs(size) > np.finfo(state.delta.dtype).maxexp // 4, size, 0).astype(np.int64)
-    return State(shift(state.delta, -k), state.exponent + k)
-
-
-def _unsafe(delta: Array) -> Array:
-    """Which members (R,) of delta (n + 1, R, D, B) had a norm outside 2^(+-half of the exponent
-    range), or a norm of zero that is only an underflow.
-    """
-    square, size = _norm_exponents(delta)
-    limit = np.finfo(delta.dtype).maxexp // 2 - 8
-    zero = square == 0
-    outside = ~np.isfinite(square) | (~zero & (np.abs(size) >= limit))
-    if zero.any():
-        outside[zero] = delta[zero].any(axis=(-1, -2))
-    return outside.any(axis=0)

@@ -24,7 +24,7 @@ from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
 BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
-SHORTEST, LONGEST = BLOCK // 4, BLOCK * 8
+SHORTEST, LONGEST = BLOCK // 4, BLOCK * 16
 MANY = 32  # blocks of a run, from which on they may be longer
 NUMBERS = 2**15  # of a member's states in a longer block: what is made of them stays in a cache
 LARGE = 2**17  # and in any block, which has some dozen times as many: that is memory

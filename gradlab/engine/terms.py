@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Shape
-from gradlab.engine.backward import State, inject
+from gradlab.engine.backward import inject
 from gradlab.engine.forward import Trajectory
 from gradlab.engine.loss import Loss
 from gradlab.engine.scaled import Scaled, neighbours, renormalize
+from gradlab.engine.window import State
 from gradlab.nonlinearity import Array
 
 

@@ -6,6 +6,7 @@ Claims:
   that are saturated, inputs that all members share;
 - a run by kernels records what a run by steps records, also where a loss enters at every step or
   a gradient is cut, and where blocks are long;
+- growth and decay that leave the float range within a long block change no digit;
 - an overflow comes at the step at which the pure steps have it, and nothing warns;
 - the digits of several threads at once are those of one after the other;
 - a kernel is used where it may be and nowhere else: not with weights that change, nor for complex
@@ -30,7 +31,15 @@ from gradlab.engine.schedule import Scheduled, Shared
 from gradlab.kernels import KERNELS, kernel_of
 from gradlab.networks import network
 from tests.cells.derivatives import VARIANTS
-from tests.engine.ensembles import Array, Ensemble, assert_same_bits, drawn, everything
+from tests.engine.ensembles import (
+    Array,
+    Ensemble,
+    assert_same_bits,
+    canonical,
+    drawn,
+    everything,
+    linear,
+)
 
 KERNELLED = [name for name, (cell, _) in VARIANTS.items() if kernel_of(cell) is not None]
 # (members, H, B, steps)
@@ -198,6 +207,20 @@ def test_long_blocks_record_what_short_ones_do(
     monkeypatch.setattr(forward_pass, "LONGEST", BLOCK)
     # sums of 1100 terms in another order: 1e3 eps
     agree(found, everything(e.gradients()), 1e-12)
+
+
+@pytest.mark.parametrize("power", [1, -1, 4, -4, 100, -100])
+def test_growth_that_a_long_block_cannot_hold(power: int) -> None:
+    # 2^256 and 2^1024 a block: rescaled in its midst, at every 16th step or at every one. Powers of
+    # two are exact, so the digits are those of a rotation
+    T, Q = 8192 + 40, np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
+    dh = np.random.default_rng(2).standard_normal((1, 3, 2))
+    e = linear((2.0**power * Q)[None], dh, T)
+    assert e.forward().block == LONGEST
+    found, judge = e.gradients().norms["h"], linear(Q[None], dh, T).gradients().norms["h"]
+    expected = canonical(judge)
+    expected[1] += power * (T - np.arange(T + 1))[:, None]
+    assert np.array_equal(canonical(found), expected)
 
 
 @every_kernel

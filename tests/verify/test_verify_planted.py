@@ -25,8 +25,8 @@ from gradlab.engine import (
     pulls,
     recording,
 )
-from gradlab.engine.backward import State
 from gradlab.engine.products import ProductState, Spectrum
+from gradlab.engine.window import State
 from gradlab.initial import INITS
 from gradlab.kernels import rnn as rnn_kernel
 from gradlab.verify import CHECKS, norms, spectra, textbook, theory, verify
