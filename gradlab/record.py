@@ -16,7 +16,6 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | product_unresolved | (R, N, sequences) | how many of its zeros are only below rounding |
 | product_effective_rank | (R, N, sequences) | exp of the entropy of its values' shares |
 | log10_product_condition | (R, N, sequences) | largest over smallest; NaN where not all are known |
-| | | these two not with `spectrum.product: largest` |
 | lyapunov_exponents | (R, sequences, D) | QR averages, descending, nats per step |
 | gate_mean, _slope, _saturation | (R, N, gates) | mean value, phi' / max phi', share saturated |
 | gate_histogram | (R, gates, 102) | counts of values: below -1, 100 bins of [-1, 1], above 1 |
@@ -40,6 +39,8 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 | clip_rate, clipped_norm | (R,) | clipping of that gradient |
 
 With layers and both directions, what has no layers' axis is of the last layer (gates: of all).
+
+With `spectrum.product: largest` the products have neither effective rank nor condition.
 
 NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an
 exact zero.
