@@ -81,6 +81,7 @@ def test_figures_come_in_the_format_that_was_asked_for(form: str, tmp_path: Path
     begins = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF-"}[form]
     names = ("gradient_norms", "singular_values", "jacobian_spectrum", "weight_spectrum")
     names += ("weight_gradient", "lag_split", "product_singular_values", "lyapunov_spectrum")
+    names += ("seed_spread", "weight_eigenvalues", "gate_histograms")
     for name in names:
         assert (tmp_path / "x" / f"{name}.{form}").read_bytes().startswith(begins)
     assert len(list((tmp_path / "x").glob("*.*"))) == len(names) + 6
@@ -206,6 +207,7 @@ def test_every_array_has_the_documented_shape(cell: str) -> None:
         "tensors": len(result.names["tensors"]),
         "paths": len(result.names["paths"]),
         "50": 50,
+        "102": 102,
     }
     shapes = documented()
     for part in ("h", "c", "c_total"):
@@ -213,7 +215,11 @@ def test_every_array_has_the_documented_shape(cell: str) -> None:
             shapes[name.replace("PART", part)] = shapes[name]
     for name, array in result.arrays.items():
         # gates of the recurrent matrix, or what was read of each step
-        gates = CELLS[cell].GATES if name.startswith("weight_s") else result.names["gates"]
+        gates = (
+            CELLS[cell].GATES
+            if name.startswith(("weight_s", "weight_e"))
+            else result.names["gates"]
+        )
         expected = tuple({**letters, "gates": len(gates)}[letter] for letter in shapes[name])
         assert array.shape == expected, name
 

@@ -54,8 +54,10 @@ def test_figures_are_named_where_they_lie(folder: Path) -> None:
             "lyapunov_spectrum",
             "jacobian_spectrum",  # two units: all their singular values are kept
             "weight_spectrum",
+            "weight_eigenvalues",
             "weight_gradient",
             "lag_split",
+            "gate_histograms",
         )
     ]
     assert all((folder / name).is_file() for name in names)
@@ -288,8 +290,14 @@ def test_list_cells_fits_80_columns_and_counts_parameters() -> None:
 def test_show_is_what_run_said() -> None:
     said = command("run", "c.yaml").stdout.splitlines()
     shown = command("show", "results/c").stdout.splitlines()
-    assert said[: len(shown)] == shown
-    assert said[len(shown) :] == ["results/c/report.md", "results/c/steps.csv"]
+    assert said[-2:] == ["results/c/report.md", "results/c/steps.csv"]
+    (curve,) = [k for k, line in enumerate(said) if line.startswith("log |dL/dh_t|")]
+    before, after = said[:curve], said[curve + 2 : -2]  # the curve has a line below it
+    assert shown[: len(before)] == before
+    assert shown[len(shown) - len(after) :] == after
+    plots = shown[len(before) : len(shown) - len(after)]
+    assert sum("|dL/dh_t| over t" in line for line in plots) == 1
+    assert max(map(len, plots)) <= 80
 
 
 @pytest.mark.usefixtures("folder")
