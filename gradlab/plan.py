@@ -25,6 +25,8 @@ from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
 from gradlab.sources import given_inputs
 from gradlab.spec import Cut, Spec, Start
+from gradlab.train.settling import lesson
+from gradlab.train.training import Training
 from gradlab.trained import trained
 
 DEFAULT_HIDDEN_SIZE = 64
@@ -42,6 +44,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     """
     init, config = trained(config) if config.init.file is not None else _drawn(config)
     cell = find(config.cell.type)
+    training, config = lesson(config)
     given, config = given_inputs(config)
     config = _again(config) if config.init.file or given is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
@@ -59,7 +62,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     config = config.model_copy(
         update={
-            "init": _compared(config.init, alone),
+            "init": _compared(config.init, alone and training is None),
             "hidden_size": H,
             "input_size": I,
             "record_every": every,
@@ -80,7 +83,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         topology=shape,
         weight_scale=config.weight_scale,
         init=init,
-        inputs=_inputs(config, I, given),
+        inputs=_inputs(config, I, given) if training is None else _of_task(config, training, I),
         start=_start(config, H),
         loss=config.loss.type,
         loss_value=config.loss.value,
@@ -105,6 +108,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         generator=config.generator,
         config=described,
         identity=identity,
+        train=training,
     )
     return config, spec
 
@@ -146,6 +150,11 @@ def _inputs(config: Config, I: int, given: Recording | Text | None) -> Inputs:
     options = config.inputs.options()
     parameter = options.get("std", options.get("value", 1.0))
     return Inputs(config.inputs.type, I, config.batch_size, config.seq_len, parameter, given)
+
+
+def _of_task(config: Config, training: Training, I: int) -> Inputs:
+    """Inputs that only have their sizes: each update has a batch of its own."""
+    return Inputs(training.kind, I, config.batch_size, config.seq_len)
 
 
 def _start(config: Config, H: int) -> Start:

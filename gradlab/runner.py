@@ -25,6 +25,7 @@ from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
+from gradlab.train.told import learned
 
 BACK = "backward_"  # arrays of the second direction
 
@@ -52,10 +53,10 @@ def run_many(specs: Sequence[Spec], progress: Progress | None = None) -> list[Re
             rows = list(group)
             part = slice(rows[0], rows[-1] + 1)
             pieces[index].append({name: array[part] for name, array in arrays.items()})
-    return [_record(spec, parts, names) for spec, parts in zip(specs, pieces, strict=True)]
+    return [record_of(spec, parts, names) for spec, parts in zip(specs, pieces, strict=True)]
 
 
-def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str]]) -> Record:
+def record_of(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str]]) -> Record:
     """One experiment's record from the pieces of its members' arrays."""
     stride = spec.topology.stride
     arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows * stride}
@@ -68,7 +69,7 @@ def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str
 
 def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
     """The summary that one seed alone would have; index: which of the record's seeds."""
-    shared = {"t", f"{BACK}t", "lag_split_lag"}
+    shared = {"t", f"{BACK}t", "lag_split_lag", "snapshot_update"}
     arrays = {
         name: array if name in shared else array[index : index + 1]
         for name, array in record.arrays.items()
@@ -85,6 +86,8 @@ def _summary(spec: Spec, arrays: dict[str, Array], names: dict[str, list[str]]) 
     derivatives = getattr(spec.base, "DERIVATIVES", None)
     if derivatives is not None:
         summary |= {"derivatives": dict(derivatives)}
+    if "train_loss" in arrays:
+        summary |= {"train": learned(spec, arrays)}
     if spec.topology.layers > 1:
         summary |= {"layers_rates": _layers(spec, arrays, facts["forward"])}
     if spec.topology.chained:

@@ -19,6 +19,7 @@ from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
 from gradlab.networks import network, suffixes
 from gradlab.nonlinearity import Array
+from gradlab.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Spec:
     generator: GeneratorName
     config: dict[str, Any]  # as it goes into the record
     identity: str
+    train: Training | None = None
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -110,7 +112,7 @@ class Spec:
             (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
             (self.loss, tuple(self.entries.items()), tuple(self.rows)),
             (self.values, self.spectra, self.every, self.sequences),
-            (self.dtype.name, self.checkpoint, self.tensors),
+            (self.dtype.name, self.checkpoint, self.tensors, self.train and self.train.shape),
             self.clip is not None and self.clip[1] == "step_norm",
         )
 
