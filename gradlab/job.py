@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from gradlab import __version__
 from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
 from gradlab.errors import GradlabError
+from gradlab.files import put
 from gradlab.footprint import check_room
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
@@ -20,6 +22,8 @@ from gradlab.report import figures, markdown
 from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
+from gradlab.train.course import train
+from gradlab.train.kept import InFolder, held, packed
 
 Say = Callable[[str], None]
 
@@ -75,11 +79,14 @@ def perform(
         return Done(there, place.folder, tuple(found), computed=False)
     check_room([spec])
     replaced = place.folder.is_result()
-    with staged(place.folder) as staging:
-        record = run(spec, progress)
+    # left in this order: a training is only forgotten when its result lies in its place
+    with _kept(place, spec) as keeper, staged(place.folder) as staging:
+        record, checkpoint = _computed(spec, keeper, say, progress)
         origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
         write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)
+        if checkpoint is not None:
+            put(staging.checkpoint, checkpoint)
         formats = config.figures.formats if draw else ()
         drawn = figures.save(record, staging.path, formats, config.figures.dpi)
         _write_report(staging, record, loaded.name, drawn)
@@ -87,6 +94,24 @@ def perform(
         say(f"the earlier result is kept in {place.folder.previous}")
     final = tuple(place.folder.path / path.name for path in drawn)
     return Done(record, place.folder, final, computed=True)
+
+
+def _kept(place: Place, spec: Spec) -> AbstractContextManager[InFolder | None]:
+    """Where a training is kept until its result is there; nothing for a run."""
+    return nullcontext() if spec.train is None else held(place.folder.path, spec, place.force)
+
+
+def _computed(
+    spec: Spec, keeper: InFolder | None, say: Say, progress: Progress | None
+) -> tuple[Record, bytes | None]:
+    """The record, and of a training its checkpoint."""
+    if keeper is None:
+        return run(spec, progress), None
+    began = keeper.found()
+    if began is not None:
+        say(f"goes on after update {began.update}; --force starts over")
+    done = train(spec, keeper, progress)
+    return done.record, packed(done.state.arrays(), spec, {"seeds": list(spec.seeds)})
 
 
 def _there(place: Place, spec: Spec, say: Say) -> Record | None:

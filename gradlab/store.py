@@ -22,6 +22,7 @@ from gradlab.errors import GradlabError
 from gradlab.files import ResultFiles, put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
+from gradlab.train.rows import course_rows
 
 STAGING = ".gradlab-staging-"
 PREVIOUS = ".previous"
@@ -45,6 +46,16 @@ class Folder(ResultFiles):
     def steps(self) -> Path:
         """One row for each seed and recorded step."""
         return self.path / "steps.csv"
+
+    @property
+    def updates(self) -> Path:
+        """Of a training: one row for each seed and update."""
+        return self.path / "updates.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Of a training: the last weights, and what the optimiser keeps."""
+        return self.path / "checkpoint.npz"
 
     @property
     def previous(self) -> Path:
@@ -76,7 +87,9 @@ def write(folder: Folder, record: Record, config_text: str, provenance: dict[str
     """All files of a result but the report and the figures."""
     put(folder.config, config_text)
     put(folder.record, record.to_bytes())
-    put(folder.steps, _csv(record))
+    put(folder.steps, _csv(record.rows()))
+    if "train_loss" in record.arrays:
+        put(folder.updates, _csv(course_rows(record)))
     put(folder.provenance, _json(provenance))
     head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
     put(folder.summary, _json(head | record.summary))
@@ -86,9 +99,9 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _csv(record: Record) -> str:
-    """17 significant digits; an empty field where there is no value."""
-    header, rows = record.rows()
+def _csv(table: tuple[list[str], list[list[Any]]]) -> str:
+    """Header and rows; 17 significant digits, an empty field where there is no value."""
+    header, rows = table
     lines = [",".join(header)]
     lines += [",".join(map(_field, row)) for row in rows]
     return "\n".join(lines) + "\n"

@@ -51,7 +51,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     """A config as plain data, every key in its order; paths as in `dump`.
 
     Weights come from a file or are drawn, a gradient is given or comes from an output layer: `init`
-    and `loss` have the keys of the one that holds; with `train` there are no `inputs` and no `loss`.
+    and `loss` have the keys of the one that holds; with `train` there are neither `inputs` nor
+    `loss`.
     """
     unnamed = {"cell"} if config.cell is RECOGNISED else None
     data = config.model_dump(mode="json", exclude=unnamed)

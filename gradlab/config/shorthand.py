@@ -62,8 +62,8 @@ def short(key: str, section: type[BaseModel]) -> BeforeValidator:
 
 @dataclass(frozen=True)
 class ChosenKind:
-    """The schema of a value that is one of KINDS[key], or of INNER_KINDS[key]: a union told apart by
-    `type`, or a name.
+    """The schema of a value that is one of KINDS[key], or of INNER_KINDS[key]: a union told apart
+    by `type`, or a name.
     """
 
     key: str

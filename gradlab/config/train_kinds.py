@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gradlab.config.fields import NUMBER, WHOLE, File, Flag, Positive, Size, refused
-from gradlab.config.kinds import FromFile, Kind
+from gradlab.config.kinds import Kind, Path
 
 
 class Adding(Kind):
@@ -55,10 +55,11 @@ class Agreement(Kind):
     type: Literal["agreement"] = "agreement"
 
 
-class LanguageModel(FromFile):
+class LanguageModel(Kind):
     """The next symbol of a text."""
 
     type: Literal["language_model"] = "language_model"
+    path: Path
     level: Annotated[Literal["char", "word"], Field(description="What a symbol is.")] = "char"
     vocabulary: Annotated[
         File | None, Field(description="The symbols, one a line; absent: all that the text has.")

@@ -7,6 +7,7 @@ a gradient of 10^400 is clipped and not lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,15 +49,15 @@ def clipped(found: Found, members: Sequence[Member]) -> Clipped:
         for g in found.gradients.values():
             safe &= g.exponent == 0
         norm, rate, after = np.log10(square) / 2, np.ones(R), np.full(R, np.nan)
+        factor = np.ones(R)
         for r, member in enumerate(members):
-            clip = member.spec.clip
-            threshold, by = clip if clip and clip[1] != "step_norm" else (np.inf, "global_norm")
+            threshold, by = _clip(member)
             if safe[r] and by == "global_norm":
-                rate[r] = min(threshold / (np.sqrt(square[r]) + EPSILON), 1.0)
+                factor[r] = rate[r] = min(threshold / (np.sqrt(square[r]) + EPSILON), 1.0)
                 after[r] = norm[r] + np.log10(rate[r])
             else:
                 norm[r], rate[r], after[r] = _alone(found, plain, rows, r, threshold, by)
-        _scale(plain, rows, np.where(safe & (_by(members) == "global_norm"), rate, 1.0))
+        _scale(plain, rows, factor)
         fit = np.isfinite(found.loss) & (found.overflow == 0) & ~np.isnan(norm) & (norm < np.inf)
         largest = np.log10(float(np.finfo(next(iter(plain.values())).dtype).max)) / 2
         rates = np.array([max(m.spec.train.learning_rate, 1.0) for m in members if m.spec.train])
@@ -64,10 +65,10 @@ def clipped(found: Found, members: Sequence[Member]) -> Clipped:
     return Clipped(plain, rows, norm, after, rate, fit)
 
 
-def _by(members: Sequence[Member]) -> Array:
-    """(R,) the way in which each is clipped; one that is not, or at every step, by a factor 1."""
-    ways = [m.spec.clip[1] if m.spec.clip else "global_norm" for m in members]
-    return np.array(["global_norm" if way == "step_norm" else way for way in ways])
+def _clip(member: Member) -> tuple[float, str]:
+    """Threshold and way of a clip of the whole gradient; a threshold of infinity where none is."""
+    clip = member.spec.clip
+    return (math.inf, "global_norm") if clip is None or clip[1] == "step_norm" else clip
 
 
 def _squares(plain: dict[str, Array], rows: list[Rows], R: int) -> Array:
@@ -77,8 +78,8 @@ def _squares(plain: dict[str, Array], rows: list[Rows], R: int) -> Array:
         flat = g.reshape(R, -1).astype(float, copy=False)
         total += np.vecdot(flat, flat)
     for r, own in enumerate(rows):
-        flat = own.values.ravel().astype(float, copy=False)
-        total[r] += np.vecdot(flat, flat)
+        row = own.values.ravel().astype(float, copy=False)
+        total[r] += np.vecdot(row, row)
     return total
 
 
@@ -88,7 +89,9 @@ def _alone(
     """log10 of the norm before, the factor, log10 of the norm after, of one member; its clipped
     gradient goes where the plain one was.
     """
-    own = {n: Scaled(g.mantissa[r : r + 1], g.exponent[r : r + 1]) for n, g in found.gradients.items()}
+    own = {
+        n: Scaled(g.mantissa[r : r + 1], g.exponent[r : r + 1]) for n, g in found.gradients.items()
+    }
     if rows:
         own[EMBEDDING] = Scaled(rows[r].values[None], np.zeros(1, np.int64))
     if not np.isfinite(global_norm(own).mantissa).all():

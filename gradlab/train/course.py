@@ -79,7 +79,9 @@ def _course(
     specs: Sequence[Spec], keeper: Keeper, progress: Progress | None
 ) -> tuple[Trainer, State]:
     """All updates; snapshots and states are kept on the way."""
-    trainer = Trainer([Member(i, spec, seed) for i, spec in enumerate(specs) for seed in spec.seeds])
+    trainer = Trainer(
+        [Member(i, spec, seed) for i, spec in enumerate(specs) for seed in spec.seeds]
+    )
     state, wanted = keeper.found(), trainer.training.snapshots
     if state is None:
         state = trainer.begin()
@@ -96,9 +98,7 @@ def _course(
     return trainer, state
 
 
-def _records(
-    specs: Sequence[Spec], trainer: Trainer, state: State, keeper: Keeper
-) -> list[Record]:
+def _records(specs: Sequence[Spec], trainer: Trainer, state: State, keeper: Keeper) -> list[Record]:
     """The record of each experiment."""
     wanted = trainer.training.snapshots
     last = keeper.snapshot(wanted[-1])

@@ -63,8 +63,7 @@ class Found:
 
 
 def stacked(batches: Sequence[Batch], dtype: np.dtype) -> tuple[Array, Array]:
-    """The batches of R members: inputs (T, R, I, B), or symbols (T, R, B), and targets (m, R, ...).
-    """
+    """The batches of R members: inputs (T, R, I, B) or symbols (T, R, B), targets (m, R, ...)."""
     x = np.stack([batch.x for batch in batches], axis=1)
     y = np.stack([batch.y for batch in batches], axis=1)
     as_numbers = [a if np.issubdtype(a.dtype, np.integer) else a.astype(dtype) for a in (x, y)]

@@ -4,7 +4,7 @@ g is the gradient after clipping, a the learning rate, t the number of steps tak
 included. All arrays are (R, ...), members in front; a and t are one number for each member.
 
     sgd        w -= a g
-    momentum   v  = m v + g,   w -= a v                          (Polyak 1964; as in torch.optim.SGD)
+    momentum   v  = m v + g,   w -= a v                         (Polyak 1964; as in torch.optim.SGD)
     adam       u  = b1 u + (1 - b1) g,   v = b2 v + (1 - b2) g^2
                w -= a u / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + e)             (Kingma, Ba 2015)
 """

@@ -13,7 +13,8 @@ from gradlab.config.training import Train
 from gradlab.errors import GradlabError, about, at
 from gradlab.sequences import corpus, vocabulary
 from gradlab.train.optimizers import OPTIMIZERS
-from gradlab.train.tasks import TASKS, Task
+from gradlab.train.tasks import TASKS
+from gradlab.train.tasks.interface import Task
 from gradlab.train.tasks.language_model import LanguageModel
 from gradlab.train.training import Stop, Training
 

@@ -38,7 +38,7 @@ def learned(spec: Spec, arrays: Arrays) -> dict[str, Any]:
     loss, right = at_end(arrays, "loss"), at_end(arrays, "right")
     first = arrays["train_loss"][:, 0]
     lost = arrays["train_nonfinite"] > 0
-    told = {
+    told: dict[str, Any] = {
         "task": training.kind,
         "updates": training.updates,
         "baseline": task.baseline,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradlab.train.optimizers import Optimizer
-from gradlab.train.tasks import Task
+from gradlab.train.tasks.interface import Task
 
 
 class Stop(NamedTuple):

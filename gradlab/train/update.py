@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.draws import Streams
 from gradlab.drawn import Drawing, Member
+from gradlab.draws import Streams
 from gradlab.engine.spectrum import weight_spectral_radius
 from gradlab.ensemble import step_clip
 from gradlab.memory import memory_plan
@@ -23,7 +23,7 @@ Members = NDArray[np.int64]
 
 
 class Trainer:
-    """Members of one shape that learn side by side, each from its own seed's weights and batches."""
+    """Members of one shape that learn side by side, each from weights and batches of its own."""
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members, self.spec = list(members), members[0].spec

@@ -61,7 +61,7 @@ class Task(Protocol):
 
 
 class Independent:
-    """What most tasks share: no embedding, and sequences that have nothing to do with each other."""
+    """What most tasks share: no embedding, and sequences that are drawn anew for every update."""
 
     @property
     def symbols(self) -> int:

@@ -26,7 +26,7 @@ class NoiselessMemorization(Independent):
     loss: str = "cross_entropy"
 
     def __post_init__(self) -> None:
-        if self.T <= 2 * self.length:
+        if 2 * self.length >= self.T:
             why = f"{self.length} symbols, a mark and their copy take {2 * self.length + 1} steps"
             raise ValueError(f"{why}; seq_len is {self.T}")
 
