@@ -29,6 +29,9 @@ from gradlab.report.figures import (
     lyapunov_spectrum,
     product_singular_values,
     singular_values,
+    snapshots,
+    training_clip,
+    training_loss,
     weight_gradient,
     weight_spectrum,
 )
@@ -59,6 +62,13 @@ def _figure(module: ModuleType, alt: str) -> Figure:
 
 
 FIGURES: dict[str, Figure] = {
+    "training_loss": _figure(training_loss, "Loss at every update, on a logarithmic axis"),
+    "training_clip": _figure(
+        training_clip, "Norm of the gradient before and after clipping at every update"
+    ),
+    "snapshots": _figure(
+        snapshots, "Norm of the gradient at every step, for successive snapshots of a training"
+    ),
     "gradient_norms": _figure(
         gradient_norms, "Norm of the gradient at every step, on a logarithmic axis"
     ),
