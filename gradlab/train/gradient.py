@@ -131,6 +131,8 @@ def _blocks(
     """The backward pass, cut as the config says; within a batch whose state is carried on, the
     first step is a border already.
     """
+    if spec.truncate is None or spec.truncate.steps >= spec.steps:
+        return sweep(trajectory, loss, clip)
     cut = truncation(spec)
     if cut.reach is not None:
         return sliding(trajectory, loss, cut.entries, cut.reach)
