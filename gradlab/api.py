@@ -1,4 +1,4 @@
-"""The Python calls: `gradlab.run`, `gradlab.sweep`, `gradlab.load`."""
+"""The Python calls: `gradlab.run`, `gradlab.train`, `gradlab.sweep`, `gradlab.load`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gradlab import store
 from gradlab.comparison import run as compute
 from gradlab.config import Loaded, from_mapping, load_sweep, sweep_from_mapping
 from gradlab.config import load as load_config
+from gradlab.errors import GradlabError
 from gradlab.footprint import check_room
 from gradlab.job import Place, perform, settled
 from gradlab.record import Record
@@ -21,6 +22,7 @@ from gradlab.sweeps.job import perform as perform_sweep
 from gradlab.sweeps.planned import plan
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
+from gradlab.training.course import train_many
 
 
 def run(
@@ -37,12 +39,35 @@ def run(
     config, and where it would not fit in memory.
     """
     loaded = _load(config, overrides)
+    if loaded.config.train is not None:
+        raise GradlabError("this config has a 'train' section: use gradlab.train")
     if out is not None:
-        place = Place(store.Folder(Path(out)), force)
-        return Shown.of(perform(loaded, place, sys.argv, lambda line: None).record)
+        return _left(loaded, Path(out), force)
     _, spec = settled(loaded)
     check_room([spec])
     return Shown.of(compute(spec))
+
+
+def train(
+    config: Mapping[str, Any] | str | Path,
+    *overrides: str,
+    out: str | Path | None = None,
+    force: bool = False,
+) -> Record:
+    """The record of a training: that of a run with its last weights, and what was recorded of every
+    update and snapshot.
+
+    As `run`, of a config with a section `train`. With `out` a training that was interrupted goes on
+    from its last snapshot.
+    """
+    loaded = _load(config, overrides)
+    if loaded.config.train is None:
+        raise GradlabError("this config has no 'train' section: use gradlab.run")
+    if out is not None:
+        return _left(loaded, Path(out), force)
+    _, spec = settled(loaded)
+    check_room([spec])
+    return Shown.of(train_many([spec])[0])
 
 
 def sweep(
@@ -75,6 +100,12 @@ def load(folder: str | Path) -> Record | SweepResult:
     if SweepFolder(Path(folder)).is_sweep():
         return SweepResult(Path(folder))
     return Shown.of(store.load(Path(folder)))
+
+
+def _left(loaded: Loaded, out: Path, force: bool) -> Record:
+    """The record, its folder being left there."""
+    place = Place(store.Folder(out), force)
+    return Shown.of(perform(loaded, place, sys.argv, lambda line: None).record)
 
 
 def _load(config: Mapping[str, Any] | str | Path, overrides: tuple[str, ...]) -> Loaded:

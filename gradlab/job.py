@@ -22,8 +22,8 @@ from gradlab.report import figures, markdown
 from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
-from gradlab.train.course import train
-from gradlab.train.kept import InFolder, held, packed
+from gradlab.training.course import train
+from gradlab.training.kept import InFolder, held, packed
 
 Say = Callable[[str], None]
 

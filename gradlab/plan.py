@@ -25,9 +25,9 @@ from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
 from gradlab.sources import given_inputs
 from gradlab.spec import Cut, Spec, Start
-from gradlab.train.settling import lesson
-from gradlab.train.training import Training
 from gradlab.trained import trained
+from gradlab.training.lesson import Training
+from gradlab.training.settling import lesson
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms

@@ -25,7 +25,7 @@ from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
-from gradlab.train.told import learned
+from gradlab.training.told import learned
 
 BACK = "backward_"  # arrays of the second direction
 

@@ -19,7 +19,7 @@ from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
 from gradlab.networks import network, suffixes
 from gradlab.nonlinearity import Array
-from gradlab.train.training import Training
+from gradlab.training.lesson import Training
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from gradlab.errors import GradlabError
 from gradlab.files import ResultFiles, put, reason
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
-from gradlab.train.rows import course_rows
+from gradlab.training.rows import course_rows
 
 STAGING = ".gradlab-staging-"
 PREVIOUS = ".previous"

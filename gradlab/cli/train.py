@@ -80,7 +80,7 @@ def train(
 def _left(loaded: Loaded, result: Place) -> str:
     """What an interrupted training leaves."""
     from gradlab.job import settled
-    from gradlab.train.kept import InFolder, place
+    from gradlab.training.kept import InFolder, place
 
     state = InFolder(place(result.folder.path), settled(loaded)[1]).found()
     if state is None:

@@ -1,7 +1,7 @@
 """Kinds within the section `train`: tasks and optimisers, each with options of its own.
 
-The tasks are those of gradlab.train.tasks, the optimisers those of gradlab.train.optimizers; a test
-holds the options against theirs.
+The tasks are those of gradlab.training.tasks, the optimisers those of gradlab.training.optimizers;
+a test holds the options against theirs.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gradlab.record import SCHEMA, Record
 from gradlab.runner import run_many
 from gradlab.spec import Spec
 from gradlab.sweeps.points import Point, Task
-from gradlab.train.course import train_many
+from gradlab.training.course import train_many
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from gradlab.config import from_mapping
 from gradlab.drawn import Member
 from gradlab.plan import settle
 from gradlab.spec import Spec
-from gradlab.train.state import State
-from gradlab.train.update import Trainer
+from gradlab.training.state import State
+from gradlab.training.update import Trainer
 
 TEXT = "the cat saw the dog and the dog saw a bird on the old wall by the sea , not far away . " * 8
 SMALL: dict[str, Any] = {

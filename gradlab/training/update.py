@@ -14,10 +14,10 @@ from gradlab.ensemble import step_clip
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
-from gradlab.train.clipping import Clipped, clipped
-from gradlab.train.gradient import EMBEDDING, Found, gradient, stacked
-from gradlab.train.state import CURVES, State, Tensors
-from gradlab.train.training import Training
+from gradlab.training.clipping import Clipped, clipped
+from gradlab.training.gradient import EMBEDDING, Found, gradient, stacked
+from gradlab.training.lesson import Training
+from gradlab.training.state import CURVES, State, Tensors
 
 Members = NDArray[np.int64]
 

@@ -31,8 +31,8 @@ from gradlab.nonlinearity import Array
 from gradlab.provenance import same_minor
 from gradlab.record import SCHEMA
 from gradlab.spec import Spec
-from gradlab.train.state import State
-from gradlab.train.update import trained
+from gradlab.training.state import State
+from gradlab.training.update import trained
 
 UNFINISHED = ".training"
 STATE = "state.npz"

@@ -27,7 +27,7 @@ from gradlab.ensemble import truncation
 from gradlab.networks import entering, output
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
-from gradlab.train.tasks.interface import Batch
+from gradlab.training.tasks.interface import Batch
 
 Tensors = dict[str, Array]
 OUTPUT = ("weight_out", "bias_out")

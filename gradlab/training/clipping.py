@@ -23,7 +23,7 @@ from gradlab.engine.clip import (
 )
 from gradlab.engine.scaled import Scaled, shift
 from gradlab.nonlinearity import Array
-from gradlab.train.gradient import EMBEDDING, Found, Rows
+from gradlab.training.gradient import EMBEDDING, Found, Rows
 
 SAFE = 1e-250, 1e250  # sums of squares that have lost nothing
 

@@ -18,9 +18,9 @@ from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.runner import Progress, record_of
 from gradlab.spec import Spec
-from gradlab.train.snapshot import snapshot
-from gradlab.train.state import State
-from gradlab.train.update import Trainer
+from gradlab.training.snapshot import snapshot
+from gradlab.training.state import State
+from gradlab.training.update import Trainer
 
 Arrays = dict[str, Array]
 

@@ -28,15 +28,15 @@ import pytest
 
 from gradlab.config.train_kinds import OPTIMIZER_KINDS, TASK_KINDS
 from gradlab.draws import Streams
-from gradlab.train.optimizers import OPTIMIZERS
-from gradlab.train.tasks import TASKS
-from gradlab.train.tasks.adding import Adding
-from gradlab.train.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
-from gradlab.train.tasks.copying import Copy
-from gradlab.train.tasks.interface import Batch, Task
-from gradlab.train.tasks.language_model import LanguageModel
-from gradlab.train.tasks.noiseless_memorization import NoiselessMemorization
-from gradlab.train.tasks.temporal_order import TENTHS, TemporalOrder
+from gradlab.training.optimizers import OPTIMIZERS
+from gradlab.training.tasks import TASKS
+from gradlab.training.tasks.adding import Adding
+from gradlab.training.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
+from gradlab.training.tasks.copying import Copy
+from gradlab.training.tasks.interface import Batch, Task
+from gradlab.training.tasks.language_model import LanguageModel
+from gradlab.training.tasks.noiseless_memorization import NoiselessMemorization
+from gradlab.training.tasks.temporal_order import TENTHS, TemporalOrder
 
 T, B = 30, 40
 TEXT = np.random.default_rng(0).integers(0, 7, 1000).astype(np.uint8)

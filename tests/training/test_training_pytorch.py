@@ -20,9 +20,9 @@ import pytest
 from gradlab.draws import Streams
 from gradlab.engine.scaled import shift
 from gradlab.spec import Spec
-from gradlab.train.gradient import EMBEDDING, Found, gradient
-from gradlab.train.update import Trainer, trained
-from tests.train.lessons import TEXT, spec_of, text_file, trainer_of
+from gradlab.training.gradient import EMBEDDING, Found, gradient
+from gradlab.training.update import Trainer, trained
+from tests.training.lessons import TEXT, spec_of, text_file, trainer_of
 
 torch = pytest.importorskip("torch")
 

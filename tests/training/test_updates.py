@@ -26,12 +26,12 @@ import pytest
 from gradlab.engine.loss import read_out
 from gradlab.engine.scaled import Scaled, shift
 from gradlab.engine.softmax import classify
-from gradlab.train import update as updating
-from gradlab.train.clipping import clipped
-from gradlab.train.course import train_many
-from gradlab.train.gradient import EMBEDDING, gradient
-from gradlab.train.state import State
-from tests.train.lessons import after, spec_of, text_file, trainer_of
+from gradlab.training import update as updating
+from gradlab.training.clipping import clipped
+from gradlab.training.course import train_many
+from gradlab.training.gradient import EMBEDDING, gradient
+from gradlab.training.state import State
+from tests.training.lessons import after, spec_of, text_file, trainer_of
 
 
 def same(one: State, other: State, of: list[int], to: list[int]) -> None:
