@@ -20,14 +20,14 @@ from gradlab.given import state
 from gradlab.identity import describe
 from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
+from gradlab.lessons.lesson import Training
+from gradlab.lessons.settling import lesson
 from gradlab.machine import room
 from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
 from gradlab.sources import given_inputs
 from gradlab.spec import Cut, Spec, Start
 from gradlab.trained import trained
-from gradlab.training.lesson import Training
-from gradlab.training.settling import lesson
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms

@@ -20,12 +20,12 @@ from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
 from gradlab.ensemble import compute
+from gradlab.learned import learned
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
-from gradlab.training.told import learned
 
 BACK = "backward_"  # arrays of the second direction
 

@@ -17,9 +17,9 @@ from gradlab.cells.interface import Cell
 from gradlab.draws import GeneratorName
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
+from gradlab.lessons.lesson import Training
 from gradlab.networks import network, suffixes
 from gradlab.nonlinearity import Array
-from gradlab.training.lesson import Training
 
 
 @dataclass(frozen=True)

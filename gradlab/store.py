@@ -20,9 +20,9 @@ from typing import Any
 
 from gradlab.errors import GradlabError
 from gradlab.files import ResultFiles, put, reason
+from gradlab.lessons.rows import course_rows
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
-from gradlab.training.rows import course_rows
 
 STAGING = ".gradlab-staging-"
 PREVIOUS = ".previous"

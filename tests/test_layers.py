@@ -22,16 +22,24 @@ ROOT = Path(__file__).resolve().parents[1] / "gradlab"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
-    ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+    (
+        *("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+        *("lessons.tasks", "lessons.optimizers"),
+    ),
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
+    (
+        *("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
+        *("lessons.lesson", "lessons.settling", "lessons.rows"),
+    ),
     (
         *("runner", "drawn", "chains", "ensemble", "recorded", "memory", "footprint"),
         *("setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
         *("expectations.possible", "expectations.checked"),
+        *("training.gradient", "training.clipping", "training.state", "training.update"),
+        *("training.snapshot", "training.course", "learned"),
     ),
     (
         "files",
@@ -50,6 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.store",
         "sweeps.taskfile",
         "sweeps.result",
+        "training.kept",
     ),
     ("report",),
     (

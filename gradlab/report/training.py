@@ -1,7 +1,7 @@
 """What a training came to, in words and tables: the loss, the seeds, the clip report.
 
 It says what was seen. Where a seed's loss ends is told against the task's baseline, the loss of who
-does not look at the inputs; the rule is in gradlab.training.told.
+does not look at the inputs; the rule is in gradlab.learned.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gradlab.report.words import plain, power, share
 
 MOST_SEEDS = 50  # of the table
 OFTEN = 0.5  # of the updates: a clip that acts as often is no guard
-BELOW, ABOVE = 0.9, 1.1  # of the baseline, as in gradlab.training.told
+BELOW, ABOVE = 0.9, 1.1  # of the baseline, as in gradlab.learned
 
 
 def applies(record: Record) -> bool:
@@ -121,7 +121,7 @@ def _by_seed(record: Record) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def _last(record: Record, r: int) -> slice:
-    """The updates whose mean is told as the end, as in gradlab.training.told."""
+    """The updates whose mean is told as the end, as in gradlab.learned."""
     end = int(record["train_stopped"][r]) or record["train_loss"].shape[1]
     return slice(max(end - max(10, end // 10), 0), end)
 
@@ -147,7 +147,7 @@ def _spread(found: dict[str, float | None], text: Any) -> str:
         return "not finite in some seed"
     if found["low"] is None:
         return str(text(found["mean"]))
-    low, high = max(found["low"], 0.0), found["high"]
+    low, high = max(found["low"], 0.0), min(found["high"] or 0.0, 1.0)  # they are shares
     return f"{text(found['mean'])} ({text(low)} to {text(high)}, 95 % of the mean over seeds)"
 
 

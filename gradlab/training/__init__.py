@@ -1,4 +1,4 @@
-"""Training: a task's batches, an optimiser's steps, and what is recorded of the gradient.
+"""Training: the gradient of a batch, clipping, updates, snapshots, and a training kept on disk.
 
 It stays an experiment on the gradient: small tasks, plain optimisers, everything recorded.
 """

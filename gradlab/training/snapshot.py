@@ -13,10 +13,10 @@ import numpy as np
 from gradlab.drawn import Drawing, Tensors
 from gradlab.engine.loss import Read
 from gradlab.ensemble import Names, compute
+from gradlab.lessons.tasks.interface import PROBE
 from gradlab.nonlinearity import Array
 from gradlab.training.gradient import EMBEDDING, OUTPUT, answers, looked_up
 from gradlab.training.state import State
-from gradlab.training.tasks.interface import PROBE
 from gradlab.training.update import Trainer
 
 SHARED = ("lag_split_lag",)  # arrays of a run that have no members

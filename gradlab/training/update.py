@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +12,12 @@ from gradlab.drawn import Drawing, Member
 from gradlab.draws import Streams
 from gradlab.engine.spectrum import weight_spectral_radius
 from gradlab.ensemble import step_clip
+from gradlab.lessons.lesson import Training
 from gradlab.memory import memory_plan
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
 from gradlab.training.clipping import Clipped, clipped
 from gradlab.training.gradient import EMBEDDING, Found, gradient, stacked
-from gradlab.training.lesson import Training
 from gradlab.training.state import CURVES, State, Tensors
 
 Members = NDArray[np.int64]
@@ -189,8 +190,8 @@ def _filled(table: Array, told: Clipped, fit: Members) -> Array:
     return whole
 
 
-OVERHEAD = 3e5  # operations that a step takes beside its products, about
-EIGENVALUES = 30  # operations for H^3, in the time that a product's take
+OVERHEAD = 2e6  # operations of products in the time that a step takes beside them, about
+EIGENVALUES = 100  # such operations for H^3
 
 
 def _radius_every(spec: Spec) -> int:
@@ -199,4 +200,4 @@ def _radius_every(spec: Spec) -> int:
     radius = EIGENVALUES * gates * layers * H**3
     products = 6 * layers * max(gates, 1) * H * (H + spec.I) * spec.B * spec.T
     outputs = 6 * spec.outputs * H * spec.B * len(spec.loss_steps)
-    return max(1, round(10 * radius / (products + outputs + OVERHEAD * spec.T)))
+    return max(1, math.ceil(10 * radius / (products + outputs + OVERHEAD * spec.T)))

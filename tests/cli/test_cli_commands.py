@@ -27,6 +27,7 @@ from gradlab.cells import CELLS
 from gradlab.engine.loss import LOSSES
 from gradlab.initial import INITS
 from gradlab.inputs import INPUTS
+from gradlab.lessons.tasks import TASKS
 from gradlab.record import SCHEMA
 
 # ---------------------------------------------------------------- run
@@ -248,7 +249,7 @@ def test_the_schema_goes_to_a_file_whole(folder: Path) -> None:
     assert failed.stderr == "gradlab: cannot write 'nowhere/s.json': no such file or directory\n"
 
 
-KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES}
+KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES, "tasks": TASKS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradlab.training.optimizers import OPTIMIZERS, Adam, Momentum, Sgd
+from gradlab.lessons.optimizers import OPTIMIZERS, Adam, Momentum, Sgd
 
 ONE = np.array([1])
 

@@ -28,15 +28,15 @@ import pytest
 
 from gradlab.config.train_kinds import OPTIMIZER_KINDS, TASK_KINDS
 from gradlab.draws import Streams
-from gradlab.training.optimizers import OPTIMIZERS
-from gradlab.training.tasks import TASKS
-from gradlab.training.tasks.adding import Adding
-from gradlab.training.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
-from gradlab.training.tasks.copying import Copy
-from gradlab.training.tasks.interface import Batch, Task
-from gradlab.training.tasks.language_model import LanguageModel
-from gradlab.training.tasks.noiseless_memorization import NoiselessMemorization
-from gradlab.training.tasks.temporal_order import TENTHS, TemporalOrder
+from gradlab.lessons.optimizers import OPTIMIZERS
+from gradlab.lessons.tasks import TASKS
+from gradlab.lessons.tasks.adding import Adding
+from gradlab.lessons.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
+from gradlab.lessons.tasks.copying import Copy
+from gradlab.lessons.tasks.interface import Batch, Task
+from gradlab.lessons.tasks.language_model import LanguageModel
+from gradlab.lessons.tasks.noiseless_memorization import NoiselessMemorization
+from gradlab.lessons.tasks.temporal_order import TENTHS, TemporalOrder
 
 T, B = 30, 40
 TEXT = np.random.default_rng(0).integers(0, 7, 1000).astype(np.uint8)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gradlab.training.optimizers import Optimizer
-from gradlab.training.tasks.interface import Task
+from gradlab.lessons.optimizers import Optimizer
+from gradlab.lessons.tasks.interface import Task
 
 
 class Stop(NamedTuple):

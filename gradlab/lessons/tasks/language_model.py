@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.draws import Streams
-from gradlab.training.tasks.interface import PROBE, Batch
+from gradlab.lessons.tasks.interface import PROBE, Batch
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth of their being equal

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.training.tasks.interface import Batch, Independent, one_hot
+from gradlab.lessons.tasks.interface import Batch, Independent, one_hot
 
 
 @dataclass(frozen=True)

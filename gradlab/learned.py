@@ -26,7 +26,7 @@ LAST = 10  # updates
 BELOW, ABOVE = 0.9, 1.1  # of the baseline
 PLACES = ("below", "at", "above", "nonfinite")
 PERCENTILES = (50, 90, 99)
-OFTEN = 0.5  # of the updates: a clip that acts as often is a smaller learning rate
+SPREAD = ("mean", "std", "low", "high")
 
 Arrays = Mapping[str, Array]
 
@@ -105,11 +105,14 @@ def _places(loss: Array, baseline: float) -> dict[str, int]:
 def _mean(values: Array) -> dict[str, float | None]:
     """Mean over the seeds with its 95 % interval; None where a seed has no value."""
     if not np.isfinite(values).all():
-        return dict.fromkeys(("mean", "std", "low", "high"))
+        return dict.fromkeys(SPREAD)
     if len(values) == 1:
         return {"mean": float(values[0]), "std": None, "low": None, "high": None}
-    found = spread(values, np.zeros(len(values)), 0)
-    return {name: number(getattr(found, name)) for name in ("mean", "std", "low", "high")}
+    unit = 2.0 ** int(np.frexp(np.abs(values).max())[1] - 1)  # their squares may leave float range
+    found = spread(values / unit, np.zeros(len(values)), 0)
+    with np.errstate(over="ignore"):
+        ends = {name: getattr(found, name) * np.float64(unit) for name in SPREAD}
+    return {name: number(float(value)) for name, value in ends.items()}
 
 
 def _median(values: Array) -> float | None:
