@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "nonlinearity", "draws", "digest", "dotted", "machine", "archive", "threads"),
     (
         *("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
-        *("lessons.tasks", "lessons.optimizers"),
+        *("tasks", "lessons.optimizers"),
     ),
     ("engine",),
     ("analysis",),

@@ -33,7 +33,7 @@ def _tasks() -> dict[str, list[str]]:
     """Name -> what the file of the task says of it, a paragraph each."""
     import sys
 
-    from gradlab.lessons.tasks import TASKS
+    from gradlab.tasks import TASKS
 
     texts = {name: sys.modules[task.__module__].__doc__ or "" for name, task in TASKS.items()}
     return {

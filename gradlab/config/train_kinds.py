@@ -1,6 +1,6 @@
 """Kinds within the section `train`: tasks and optimisers, each with options of its own.
 
-The tasks are those of gradlab.lessons.tasks, the optimisers those of gradlab.lessons.optimizers;
+The tasks are those of gradlab.tasks, the optimisers those of gradlab.lessons.optimizers;
 a test holds the options against theirs.
 """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradlab.lessons.optimizers import Optimizer
-from gradlab.lessons.tasks.interface import Task
+from gradlab.tasks.interface import Task
 
 
 class Stop(NamedTuple):

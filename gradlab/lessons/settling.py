@@ -13,10 +13,10 @@ from gradlab.config.training import Train
 from gradlab.errors import GradlabError, about, at
 from gradlab.lessons.lesson import Stop, Training
 from gradlab.lessons.optimizers import OPTIMIZERS
-from gradlab.lessons.tasks import TASKS
-from gradlab.lessons.tasks.interface import Task
-from gradlab.lessons.tasks.language_model import LanguageModel
 from gradlab.sequences import corpus, vocabulary
+from gradlab.tasks import TASKS
+from gradlab.tasks.interface import Task
+from gradlab.tasks.language_model import LanguageModel
 
 SNAPSHOTS = 10  # where the config does not say how many
 PLAIN = {  # networks that are not trained: what the key must be, and what to do

@@ -24,10 +24,10 @@ from gradlab.engine.schedule import Shared
 from gradlab.engine.sliding import sliding
 from gradlab.engine.softmax import classify
 from gradlab.ensemble import truncation
-from gradlab.lessons.tasks.interface import Batch
 from gradlab.networks import entering, output
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
+from gradlab.tasks.interface import Batch
 
 Tensors = dict[str, Array]
 OUTPUT = ("weight_out", "bias_out")

@@ -13,8 +13,8 @@ import numpy as np
 from gradlab.drawn import Drawing, Tensors
 from gradlab.engine.loss import Read
 from gradlab.ensemble import Names, compute
-from gradlab.lessons.tasks.interface import PROBE
 from gradlab.nonlinearity import Array
+from gradlab.tasks.interface import PROBE
 from gradlab.training.gradient import EMBEDDING, OUTPUT, answers, looked_up
 from gradlab.training.state import State
 from gradlab.training.update import Trainer

@@ -27,8 +27,8 @@ from gradlab.cells import CELLS
 from gradlab.engine.loss import LOSSES
 from gradlab.initial import INITS
 from gradlab.inputs import INPUTS
-from gradlab.lessons.tasks import TASKS
 from gradlab.record import SCHEMA
+from gradlab.tasks import TASKS
 
 # ---------------------------------------------------------------- run
 

@@ -37,11 +37,11 @@ BELOW_CELL = [
     ("train: {task: addng}", ["2:9: unknown task 'addng' (did you mean 'adding'?); known: ..."]),
     (
         "train: {task: {type: copy, lenght: 3}}",
-        ["2:29: unknown key 'train.task.lenght' (did you mean 'length'?)"],
+        ["2:28: unknown key 'train.task.lenght' (did you mean 'length'?)"],
     ),
     (
         "train: {task: {type: copy, order: 3}}",
-        ["2:29: unknown key 'train.task.order': copy has no such option, temporal_order has"],
+        ["2:28: unknown key 'train.task.order': copy has no such option, temporal_order has"],
     ),
     (
         "train: {task: adding, lr: 0.1}",
@@ -62,7 +62,7 @@ BELOW_CELL = [
     ("train: {task: language_model}", ["2:9: train.task.path is missing"]),
     (
         "train: {task: {type: language_model, path: x, max_words: 3}}",
-        ["2:48: train.task.max_words is about words, and level is char; remove it"],
+        ["2:47: train.task.max_words is about words, and level is char; remove it"],
     ),
     ("seq_len: 0", ["2:1: seq_len must be at least 1, not 0"]),
     ("seq_len: -5", ["2:1: seq_len must be at least 1, not -5"]),

@@ -29,14 +29,14 @@ import pytest
 from gradlab.config.train_kinds import OPTIMIZER_KINDS, TASK_KINDS
 from gradlab.draws import Streams
 from gradlab.lessons.optimizers import OPTIMIZERS
-from gradlab.lessons.tasks import TASKS
-from gradlab.lessons.tasks.adding import Adding
-from gradlab.lessons.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
-from gradlab.lessons.tasks.copying import Copy
-from gradlab.lessons.tasks.interface import Batch, Task
-from gradlab.lessons.tasks.language_model import LanguageModel
-from gradlab.lessons.tasks.noiseless_memorization import NoiselessMemorization
-from gradlab.lessons.tasks.temporal_order import TENTHS, TemporalOrder
+from gradlab.tasks import TASKS
+from gradlab.tasks.adding import Adding
+from gradlab.tasks.agreement import COMMA, FIRST, NOUNS, THE, WORDS, Agreement
+from gradlab.tasks.copying import Copy
+from gradlab.tasks.interface import Batch, Task
+from gradlab.tasks.language_model import LanguageModel
+from gradlab.tasks.noiseless_memorization import NoiselessMemorization
+from gradlab.tasks.temporal_order import TENTHS, TemporalOrder
 
 T, B = 30, 40
 TEXT = np.random.default_rng(0).integers(0, 7, 1000).astype(np.uint8)

@@ -26,6 +26,7 @@ OTHERS = {
     "directions": "both directions",
     "cell_paths": "direct path",
     "factor_histogram": "factors between",
+    **dict.fromkeys(("training_loss", "training_clip", "snapshots"), "training"),
 }
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-1."}
 

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 class Task(Protocol):
-    """The interface of a class in gradlab.lessons.tasks; a frozen dataclass of plain data."""
+    """The interface of a class in gradlab.tasks; a frozen dataclass of plain data."""
 
     @property
     def loss(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.lessons.tasks.interface import Batch, Independent
+from gradlab.tasks.interface import Batch, Independent
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.lessons.tasks.interface import Batch, Independent, one_hot
+from gradlab.tasks.interface import Batch, Independent, one_hot
 
 TENTHS = {2: (1, 4), 3: (1, 3, 6)}  # where the stretches begin
 DISTRACTORS = 4

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.draws import Streams
-from gradlab.lessons.tasks.interface import PROBE, Batch
+from gradlab.tasks.interface import PROBE, Batch
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth of their being equal

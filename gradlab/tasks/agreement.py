@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.lessons.tasks.interface import Batch, Independent, one_hot
+from gradlab.tasks.interface import Batch, Independent, one_hot
 
 NOUNS = ("cat", "dog", "girl", "boy", "bird", "key")
 BETWEEN = ("near", "behind", "beside", "above")

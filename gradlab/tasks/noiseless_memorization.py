@@ -1,8 +1,8 @@
-"""The copy memory problem (Hochreiter, Schmidhuber 1997; in the form of Arjovsky et al. 2016).
+"""Noiseless memorisation (Martens, Sutskever 2011; Pascanu et al. 2013).
 
-`length` symbols of an alphabet of `symbols`, then blanks, then a mark, and at the last `length`
-steps the symbols are to be repeated. Before that the answer is a blank. The loss looks at every
-step; who remembers nothing has length ln(symbols) / T nats.
+A pattern of `length` symbols out of `alphabet` (5 bits: 2 symbols), then the same blank at every
+step, a mark, and at the last `length` steps the pattern is to be repeated. Unlike the copy problem
+the loss looks at these last steps alone. Chance: ln(alphabet) nats.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.lessons.tasks.interface import Batch, Independent, one_hot
+from gradlab.tasks.interface import Batch, Independent, one_hot
 
 
 @dataclass(frozen=True)
-class Copy(Independent):
+class NoiselessMemorization(Independent):
     """T: all steps, more than twice the length."""
 
     T: int
-    alphabet: int = 8
-    length: int = 10
+    alphabet: int = 2
+    length: int = 5
     loss: str = "cross_entropy"
 
     def __post_init__(self) -> None:
@@ -36,20 +36,19 @@ class Copy(Independent):
 
     @property
     def outputs(self) -> int:
-        return self.alphabet + 1  # blank
+        return self.alphabet
 
     @property
     def steps(self) -> tuple[int, ...]:
-        return tuple(range(1, self.T + 1))
+        return tuple(range(self.T - self.length + 1, self.T + 1))
 
     @property
     def baseline(self) -> float:
-        return self.length * math.log(self.alphabet) / self.T
+        return math.log(self.alphabet)
 
     def batch(self, streams: Streams, update: int, B: int) -> Batch:
         told = streams.batch(update).integers(0, self.alphabet, (self.length, B))
-        shown, y = np.full((2, self.T, B), self.alphabet)
+        shown = np.full((self.T, B), self.alphabet)
         shown[: self.length] = told
         shown[self.T - self.length - 1] = self.alphabet + 1
-        y[self.T - self.length :] = told
-        return Batch(one_hot(shown, self.inputs), y)
+        return Batch(one_hot(shown, self.inputs), told)
