@@ -33,6 +33,8 @@ STEP, PRODUCT, LYAPUNOV = 3, 7, 3  # D x D matrices a sequence, at the peak of e
 TEXT = 80  # bytes of a field of steps.csv, as a number of Python and as text
 COLUMNS = 14  # recorded a step, whatever the cell: norms, scales
 READ = 3  # recorded a step and gate
+CURVES = 9  # columns of updates.csv
+TENSORS = 5  # of a training: those of the start, of now, a gradient, a step, and as they are kept
 WRITTEN = 10  # columns of steps.csv, products left aside
 
 
@@ -45,6 +47,7 @@ class Footprint:
     spectra: float
     outputs: float
     records: float
+    training: float = 0.0  # what stays of all members while they learn, and is told of it
 
     @property
     def bytes(self) -> float:
@@ -66,6 +69,7 @@ def footprint(spec: Spec, members: int) -> Footprint:
         spectra=at_once * _spectra(spec),
         outputs=at_once * output_bytes(spec),
         records=_records(spec, members, at_once),
+        training=_training(spec, members) if spec.train is not None else 0.0,
     )
 
 
@@ -108,12 +112,17 @@ def _fewer_outputs(spec: Spec) -> list[str]:
     return ["fewer steps in loss.at", "fewer loss.outputs", "a smaller batch_size", *_single(spec)]
 
 
+def _less_learned(spec: Spec) -> list[str]:
+    return ["a smaller hidden_size", "fewer seeds", "fewer train.updates", "fewer snapshots"]
+
+
 CHANGES = {
     "weights": _narrower,
     "states": _shorter,
     "spectra": _plainer,
     "outputs": _fewer_outputs,
     "records": _thinner,
+    "training": _less_learned,
 }
 
 
@@ -169,16 +178,38 @@ def _width(spec: Spec) -> int:
     return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)
 
 
-def _records(spec: Spec, members: int, at_once: int) -> float:
-    """Of all members: the arrays, by pieces and whole, and the text of steps.csv."""
+def _training(spec: Spec, members: int) -> float:
+    """Of all members: the tensors with what the optimiser keeps, the curves, their text, and the
+    arrays of all snapshots, one by one and together.
+    """
+    assert spec.train is not None
+    cell, train = spec.network, spec.train
+    shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
+    numbers = sum(prod(shape) for shape in shapes.values())
+    numbers += spec.outputs * (spec.H + 1) + train.task.symbols * spec.I
+    copies = TENSORS + len(train.optimizer.slots)
+    curves = train.updates * (NUMBER * 2 + TEXT) * CURVES
+    snapshots = 2 * len(train.snapshots) * _arrays(spec, members)
+    return members * (spec.dtype.itemsize * numbers * copies + curves) + snapshots
+
+
+def _arrays(spec: Spec, members: int) -> float:
+    """What is recorded of all members, once."""
     N, shape = len(spec.rows), spec.topology
     layers, ends = shape.layers, len(spec.entries)
     gates = READ * max(len(spec.base.PACKED), 1) * layers
     norms = COLUMNS * (layers + (layers > 1))
     values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
-    arrays = NUMBER * N * ends * members * (norms + gates + values)
+    arrays: float = NUMBER * N * ends * members * (norms + gates + values)
     if spec.lag_split:
         arrays += NUMBER * spec.steps * ends * members * 4
+    return arrays
+
+
+def _records(spec: Spec, members: int, at_once: int) -> float:
+    """Of all members: the arrays, by pieces and whole, and the text of steps.csv."""
+    N, layers, ends = len(spec.rows), spec.topology.layers, len(spec.entries)
+    arrays = _arrays(spec, members)
     full = NUMBER * N * at_once * spec.sequences * _width(spec) * ("step" in spec.spectra)
     columns = WRITTEN + (spec.values if "product" in spec.spectra else 0)
     return 2 * arrays + full + TEXT * N * ends * layers * members * columns

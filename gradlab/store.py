@@ -87,9 +87,9 @@ def write(folder: Folder, record: Record, config_text: str, provenance: dict[str
     """All files of a result but the report and the figures."""
     put(folder.config, config_text)
     put(folder.record, record.to_bytes())
-    put(folder.steps, _csv(record.rows()))
+    put(folder.steps, _csv(record))
     if "train_loss" in record.arrays:
-        put(folder.updates, _csv(course_rows(record)))
+        put(folder.updates, _table(*course_rows(record)))
     put(folder.provenance, _json(provenance))
     head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
     put(folder.summary, _json(head | record.summary))
@@ -99,9 +99,12 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _csv(table: tuple[list[str], list[list[Any]]]) -> str:
-    """Header and rows; 17 significant digits, an empty field where there is no value."""
-    header, rows = table
+def _csv(record: Record) -> str:
+    return _table(*record.rows())
+
+
+def _table(header: list[str], rows: list[list[Any]]) -> str:
+    """The CSV; 17 significant digits, an empty field where there is no value."""
     lines = [",".join(header)]
     lines += [",".join(map(_field, row)) for row in rows]
     return "\n".join(lines) + "\n"

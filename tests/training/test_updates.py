@@ -17,6 +17,7 @@ Claims:
 from __future__ import annotations
 
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ import pytest
 from gradlab.engine.loss import read_out
 from gradlab.engine.scaled import Scaled, shift
 from gradlab.engine.softmax import classify
+from gradlab.footprint import footprint
 from gradlab.training import update as updating
 from gradlab.training.clipping import clipped
 from gradlab.training.course import train_many
@@ -331,3 +333,46 @@ def test_a_training_ends_where_it_is_told_to(stop: dict[str, Any]) -> None:
     later = record["snapshot_update"] >= stopped.max()
     assert later.sum() > 1
     assert (ends[:, later] == ends[:, -1:]).all()  # nothing changes any more
+
+
+# ---------------------------------------------------------------- memory
+
+
+ROOMY: dict[str, dict[str, Any]] = {
+    "weights": {"hidden_size": 300, "train": {"optimizer": "adam", "updates": 2}},
+    "curves": {"hidden_size": 2, "seq_len": 10, "train": {"updates": 20_000}},
+    "snapshots": {"seq_len": 300, "train": {"updates": 50, "snapshot_every": 1}, "cell": "lstm"},
+}
+
+
+@pytest.mark.parametrize("name", ROOMY)
+def test_what_a_training_takes_is_known_before(name: str, tmp_path: Path) -> None:
+    """To a factor of three: some MiB of what is loaded once are in it."""
+    keys = {key: value for key, value in ROOMY[name].items() if key != "train"}
+    spec = spec_of("temporal_order", ROOMY[name]["train"], **{"seq_len": 12, **keys})
+    expected = footprint(spec, len(spec.seeds)).bytes
+    if name == "curves":  # twenty thousand updates take long: the arrays alone are measured
+        state = trainer_of(spec).begin()
+        held = sum(a.nbytes for a in state.curves.values())
+        assert held < expected < 40 * held  # with their text, as Python holds it
+        return
+    tracemalloc.start()
+    record = train_many([spec])[0]
+    record.to_bytes()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert expected / 3 < found < expected * 3
+
+
+def test_memory_is_flat_over_the_updates() -> None:
+    trainer = trainer_of(spec_of("temporal_order", {"updates": 400}, hidden_size=32))
+    state = after(trainer, 20)
+    tracemalloc.start()
+    for _ in range(5):
+        trainer.update(state)
+    first = tracemalloc.get_traced_memory()[1]
+    for _ in range(200):
+        trainer.update(state)
+    last = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert last < first + 2**16  # what numpy and Python keep for themselves
