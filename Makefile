@@ -1,6 +1,7 @@
 # make run    set up and run the main job        make test   set up and run the tests
 # make check  lint, types, tests, and what the examples expect of their results
 # make sweep  the phase diagram                  make examples   every config in configs/
+# make trainings  the sweeps over trainings, minutes
 # make test-slow  theory against simulations, minutes each
 # make test-lowest  quick tests with the oldest packages that pyproject.toml allows
 # make test-python PYTHON=python3.13  all tests with another Python, in a venv of its own
@@ -23,11 +24,14 @@ QUICK ?= tests/config/test_config_schema.py tests/config/test_config_loading.py 
 CONFIG ?= configs/rnn_exploding.yaml
 SWEEP ?= configs/phase_diagram.yaml
 SWEEPS := $(shell grep -l '^sweep:' configs/*.yaml)
-RUNS := $(filter-out $(SWEEPS),$(wildcard configs/*.yaml))
+TRAIN := $(shell grep -l '^train:' configs/*.yaml)
+TRAINED := $(filter-out $(SWEEPS),$(TRAIN))
+LONG := $(filter $(SWEEPS),$(TRAIN))
+RUNS := $(filter-out $(SWEEPS) $(TRAINED),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
-EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(SWEEPS))
+EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(TRAINED) $(filter-out $(LONG),$(SWEEPS)))
 
-.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples schema \
+.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples trainings schema \
   baselines charting gallery bench bench-small bench-kernels curves clean
 
 run: $(VENV)/.installed
@@ -68,6 +72,8 @@ types: $(VENV)/.installed-dev
 
 examples: $(EXAMPLES)
 
+trainings: $(patsubst configs/%.yaml,results/%/summary.json,$(LONG))
+
 # the runs themselves are those of `examples`: nothing is run twice
 expectations: $(patsubst configs/%.yaml,results/%/summary.json,$(EXPECTING))
 	$(BIN)/gradlab check $(EXPECTING) --results results
@@ -79,6 +85,9 @@ $(patsubst configs/%.yaml,results/%/summary.json,$(EXPECTING)): $(shell find gra
 # a result is made again when its config changes; the folder appears whole, or not at all
 $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab run $< --results results $(AGAIN)
+
+$(patsubst configs/%.yaml,results/%/summary.json,$(TRAINED)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
+	$(BIN)/gradlab train $< --results results
 
 $(patsubst configs/%.yaml,results/%/summary.json,$(SWEEPS)): results/%/summary.json: configs/%.yaml | $(VENV)/.installed
 	$(BIN)/gradlab sweep $< --results results --force

@@ -10,6 +10,7 @@ reads like the equations, h = phi(W @ h + U @ x + b). Rates are in nats per step
 give or get keep the usual order: inputs (B, T, I), initial state (B, H).
 
     gradlab.run(config) -> Record    config: a path, or a mapping with the keys of a config file
+    gradlab.train(config) -> Record    of a config with a section `train`
     gradlab.sweep(config) -> SweepResult    every combination of values; resumes what is there
     gradlab.load(folder) -> Record or SweepResult    what a run or a sweep has left
 """
@@ -19,10 +20,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["load", "run", "sweep"]
+__all__ = ["load", "run", "sweep", "train"]
 
 if TYPE_CHECKING:
-    from gradlab.api import load, run, sweep
+    from gradlab.api import load, run, sweep, train
 
 
 def __getattr__(name: str) -> Any:

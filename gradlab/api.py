@@ -1,4 +1,4 @@
-"""The Python calls: `gradlab.run`, `gradlab.sweep`, `gradlab.load`."""
+"""The Python calls: `gradlab.run`, `gradlab.train`, `gradlab.sweep`, `gradlab.load`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gradlab.sweeps.job import perform as perform_sweep
 from gradlab.sweeps.planned import plan
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
+from gradlab.training.course import train_many
 
 
 def run(
@@ -42,13 +43,35 @@ def run(
     """
     loaded = _load(config, overrides)
     threads = _jobs(jobs)
+    if loaded.config.train is not None:
+        raise GradlabError("this config has a 'train' section: use gradlab.train")
     if out is not None:
-        place = Place(store.Folder(Path(out)), force)
-        done = perform(loaded, place, sys.argv, lambda line: None, jobs=threads)
-        return Shown.of(done.record)
+        return _left(loaded, Path(out), force, threads)
     _, spec = settled(loaded)
     check_room([spec])
     return Shown.of(compute(spec, jobs=fitting(spec, threads)))
+
+
+def train(
+    config: Mapping[str, Any] | str | Path,
+    *overrides: str,
+    out: str | Path | None = None,
+    force: bool = False,
+) -> Record:
+    """The record of a training: that of a run with its last weights, and what was recorded of every
+    update and snapshot.
+
+    As `run`, of a config with a section `train`. With `out` a training that was interrupted goes on
+    from its last snapshot.
+    """
+    loaded = _load(config, overrides)
+    if loaded.config.train is None:
+        raise GradlabError("this config has no 'train' section: use gradlab.run")
+    if out is not None:
+        return _left(loaded, Path(out), force)
+    _, spec = settled(loaded)
+    check_room([spec])
+    return Shown.of(train_many([spec])[0])
 
 
 def sweep(
@@ -83,6 +106,12 @@ def load(folder: str | Path) -> Record | SweepResult:
     if SweepFolder(Path(folder)).is_sweep():
         return SweepResult(Path(folder))
     return Shown.of(store.load(Path(folder)))
+
+
+def _left(loaded: Loaded, out: Path, force: bool, jobs: int = 1) -> Record:
+    """The record, its folder being left there."""
+    place = Place(store.Folder(out), force)
+    return Shown.of(perform(loaded, place, sys.argv, lambda line: None, jobs=jobs).record)
 
 
 def _load(config: Mapping[str, Any] | str | Path, overrides: tuple[str, ...]) -> Loaded:

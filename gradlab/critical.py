@@ -141,6 +141,8 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
     key: dotted, of a number. Raises GradlabError for a key that is none, and where no value is
     found.
     """
+    if loaded.config.train is not None:
+        raise at(("train",), "the edge is of weights as they are drawn: remove the section 'train'")
     start = _number(loaded.config, key)
     folder = Path.cwd() if loaded.source.path is None else loaded.source.path.parent
     fixed = ["spectrum=none", "lag_split=none", "gate_histogram=false"]

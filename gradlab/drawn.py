@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.draws import Streams
+from gradlab.engine.loss import Read, read_out
 from gradlab.engine.schedule import Schedule, Scheduled, Shared
 from gradlab.errors import GradlabError
 from gradlab.initial import Loaded, member
@@ -101,6 +102,11 @@ class Drawing:
         ]
         zeros = np.zeros((len(each), spec.outputs), spec.dtype)
         return {"weight_out": np.stack(each).astype(spec.dtype), "bias_out": zeros}
+
+    def read(self, h: Array) -> Read:
+        """The loss of the states h (m, R, width, B) at its steps, through the output layer."""
+        layer, y = self.output(h.shape[-2]), self.targets(self.spec.loss_steps)
+        return read_out(self.spec.loss, h, layer["weight_out"], layer["bias_out"], y)
 
     def targets(self, steps: Sequence[int]) -> Array:
         """y at some steps (m, R, O, B): classes one-hot for cross_entropy, else numbers."""

@@ -6,7 +6,9 @@ inputs have one more key, the block of steps, and so has every further set of we
 direction, a step's own). With `mt19937` (numpy's legacy RandomState, so
 that textbook numbers come out to the digit) everything but the inputs comes from one
 RandomState(s), in the order in which it is asked for; the inputs of a block come from
-RandomState([s, block + 1]), the places where given sequences are cut from RandomState([s, 0]).
+RandomState([s, block + 1]), the places where given sequences are cut from RandomState([s, 0]). The
+batches of a training are drawn update by update, with either generator from SeedSequence(s,
+spawn_key=(purpose, update)): no textbook prints them.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ PURPOSES = {
     "output": 6,
     "targets": 7,
     "cuts": 8,
+    "batch": 9,
+    "embedding": 10,
 }
 
 
@@ -59,3 +63,8 @@ class Streams:
         if self._legacy is not None:
             return np.random.RandomState([self.seed, 0])
         return self.of("cuts")
+
+    def batch(self, update: int) -> np.random.Generator:
+        """The stream for the batch of one update of a training; may be asked for again."""
+        key = (PURPOSES["batch"], update)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))

@@ -14,7 +14,7 @@ from gradlab.engine.between import InputGradients, hand_down
 from gradlab.engine.clip import StepClip
 from gradlab.engine.collect import Truncation, backpropagate, parameter_gradients
 from gradlab.engine.lags import lag_split
-from gradlab.engine.loss import Injection, Injections, Loss, read_out, upstream
+from gradlab.engine.loss import Injection, Injections, Loss, upstream
 from gradlab.engine.recording import Gradients, Products, Wanted
 from gradlab.engine.scaled import Scaled
 from gradlab.networks import entering
@@ -44,13 +44,17 @@ class _Pass:
 
 
 def compute(
-    members: Sequence[Member], every: int | None, tick: Callable[[], None]
+    members: Sequence[Member],
+    every: int | None,
+    tick: Callable[[], None],
+    drawing: Drawing | None = None,
 ) -> tuple[Arrays, Names]:
     """The arrays of some members of one shape, (R, ...), and the names of their last axes.
 
-    every: steps between checkpoints. tick is called at every segment of a pass.
+    every: steps between checkpoints. tick is called at every segment of a pass. drawing: what the
+    members draw, where that is not what their seeds say.
     """
-    drawing = Drawing(members)
+    drawing = Drawing(members) if drawing is None else drawing
     spec = drawing.spec
     layers, read = run_chains(drawing, every, tick)
     losses, arrays, parameters = _losses(drawing, layers[-1], read)
@@ -98,15 +102,7 @@ def _losses(
     # the second direction's own time runs against the first's
     flips = [slice(None), slice(None, None, -1)]
     h = [own[flip] for own, flip in zip(read, flips, strict=False)]
-    layer = drawing.output(spec.H * len(h))
-    y = drawing.targets(spec.loss_steps)
-    found = read_out(
-        spec.loss,
-        h[0] if len(h) == 1 else np.concatenate(h, axis=-2),
-        layer["weight_out"],
-        layer["bias_out"],
-        y,
-    )
+    found = drawing.read(h[0] if len(h) == 1 else np.concatenate(h, axis=-2))
     parts = np.split(found.dh, len(h), axis=-2)
     losses: list[Loss] = [
         Injections(entering(cell, part[flip]), np.array(c.entries))
@@ -147,7 +143,7 @@ def _pass(
     """
     trajectory, sets = chain.trajectory, wanted.sets
     shapes = {name: a.shape[2:] for name, a in chain.tensors.items()}
-    clip, cut = _step_clip(members), _truncation(spec)
+    clip, cut = step_clip(members), truncation(spec)
     gradients = backpropagate(trajectory, loss, shapes, wanted, clip, cut, inputs)
     arrays: Arrays = {}
     full = gradients.parameters
@@ -209,7 +205,7 @@ def _overflow(layers: Sequence[tuple[Chain, ...]]) -> NDArray[np.int64]:
     return found
 
 
-def _truncation(spec: Spec) -> Truncation:
+def truncation(spec: Spec) -> Truncation:
     """Where the gradient is cut. With one loss term, sliding is a single cut."""
     if spec.truncate is None:
         return Truncation()
@@ -234,7 +230,7 @@ def _named(parameters: dict[str, Scaled], spec: Spec, direction: str) -> dict[st
     }
 
 
-def _step_clip(members: Sequence[Member]) -> StepClip | None:
+def step_clip(members: Sequence[Member]) -> StepClip | None:
     """The thresholds (R,) of a clip of delta itself; all members have one, or none has."""
     thresholds = [m.spec.clip[0] for m in members if m.spec.clip and m.spec.clip[1] == "step_norm"]
     return StepClip(np.array(thresholds)) if thresholds else None

@@ -18,7 +18,7 @@ from gradlab.memory import side_by_side
 from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
 from gradlab.split import split
-from gradlab.stages import Footprint, records, stages
+from gradlab.stages import Footprint, records, stages, training
 
 PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
 FIGURES = 33 * MIB  # matplotlib, and a figure of any run
@@ -34,18 +34,19 @@ def footprint(spec: Spec, members: int, jobs: int = 1, draw: bool = False) -> Fo
     cut = split(spec, members, jobs)
     together, kept = cut.at_once, records(spec, members) + ALWAYS
     peak = max(stages(spec, cut.every), key=lambda stage: stage.bytes)
-    if spec.dtype != EXACT:  # the first member again, in float64
+    if spec.dtype != EXACT and spec.train is None:  # the first member again, in float64
         exact = footprint(in_double(spec), 1)
         if exact.bytes > together * peak.bytes:
             return replace(exact, records=exact.records + kept)
     if draw and together * peak.bytes < FIGURES:
-        return Footprint(0, 0, 0, 0, kept, FIGURES)
+        return Footprint(0, 0, 0, 0, kept, FIGURES, training(spec, members))
     return Footprint(
         weights=together * peak.weights,
         states=together * peak.states + STEPS * spec.T,
         spectra=together * peak.spectra,
         outputs=together * peak.outputs,
         records=kept,
+        training=training(spec, members),
     )
 
 
@@ -101,6 +102,10 @@ def _undrawn(spec: Spec) -> list[str]:
     return ["--no-figures", "a larger record_every"]
 
 
+def _less_learned(spec: Spec) -> list[str]:
+    return ["a smaller hidden_size", "fewer seeds", "fewer train.updates", "fewer snapshots"]
+
+
 CHANGES = {
     "weights": _narrower,
     "states": _shorter,
@@ -108,4 +113,5 @@ CHANGES = {
     "outputs": _fewer_outputs,
     "records": _thinner,
     "figures": _undrawn,
+    "training": _less_learned,
 }

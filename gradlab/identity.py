@@ -22,6 +22,7 @@ def describe(config: Config) -> tuple[dict[str, Any], str]:
     data["seeds"] = list(config.members)
     if config.init.file is None:
         del data["init"]["compare"]
+    del data["train" if config.train is None else "inputs"]  # the task has the inputs
     anonymous = json.loads(json.dumps(data))  # a copy, in a third of the time of deepcopy
     for key in (("cell", "type"), *PATHS):  # the type of a user's own cell
         told, plain = holder(data, key), holder(anonymous, key)

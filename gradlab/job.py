@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from gradlab.comparison import run
 from gradlab.config import Config, Loaded, dump
 from gradlab.config.sections import Figures
 from gradlab.errors import GradlabError
+from gradlab.files import put
 from gradlab.footprint import check_room, fitting
 from gradlab.plan import settle
 from gradlab.provenance import provenance, same_minor
@@ -21,6 +23,8 @@ from gradlab.report import markdown
 from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
+from gradlab.training.course import train
+from gradlab.training.kept import InFolder, held, packed
 
 Say = Callable[[str], None]
 
@@ -80,11 +84,14 @@ def perform(
         return Done(there, place.folder, tuple(found), computed=False)
     check_room([spec], draw=draw and bool(config.figures.formats))
     replaced = place.folder.is_result()
-    with staged(place.folder) as staging:
-        record = run(spec, progress, fitting(spec, jobs))
+    # left in this order: a training is only forgotten when its result lies in its place
+    with _kept(place, spec) as keeper, staged(place.folder) as staging:
+        record, checkpoint = _computed(spec, keeper, say, progress, jobs)
         origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
         write(staging, record, dump(named, Path(os.path.realpath(place.folder.path))), origin)
+        if checkpoint is not None:
+            put(staging.checkpoint, checkpoint)
         drawn = _draw(staging, record, config.figures) if draw and config.figures.formats else []
         report = markdown.report(record, loaded.name, drawn)
         staging.report.write_text(report, encoding="utf-8")
@@ -92,6 +99,24 @@ def perform(
         say(f"the earlier result is kept in {place.folder.previous}")
     final = tuple(place.folder.path / path.name for path, _ in drawn)
     return Done(record, place.folder, final, computed=True)
+
+
+def _kept(place: Place, spec: Spec) -> AbstractContextManager[InFolder | None]:
+    """Where a training is kept until its result is there; nothing for a run."""
+    return nullcontext() if spec.train is None else held(place.folder.path, spec, place.force)
+
+
+def _computed(
+    spec: Spec, keeper: InFolder | None, say: Say, progress: Progress | None, jobs: int
+) -> tuple[Record, bytes | None]:
+    """The record, and of a training its checkpoint."""
+    if keeper is None:
+        return run(spec, progress, fitting(spec, jobs)), None
+    began = keeper.found()
+    if began is not None:
+        say(f"goes on after update {began.update}; --force starts over")
+    done = train(spec, keeper, progress)
+    return done.record, packed(done.state.arrays(), spec, {"seeds": list(spec.seeds)})
 
 
 def _there(place: Place, spec: Spec, say: Say) -> Record | None:

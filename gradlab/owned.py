@@ -21,7 +21,7 @@ from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
 
 BOTH = {"summary.json", "provenance.json", "report.md", "report.html"}
-RESULT = BOTH | {"config.yaml", "record.npz", "steps.csv"}
+RESULT = BOTH | {"config.yaml", "record.npz", "steps.csv", "updates.csv", "checkpoint.npz"}
 RESULT |= {f"{name}.{form}" for name in FIGURES for form in get_args(Format)}
 SWEEP = BOTH | {"sweep.json", "sweep.yaml", "table.csv", "export.csv", "export.parquet"}
 SWEEP |= {"export.nc", *(f"{name}.{form}" for name in SWEEP_FIGURES for form in get_args(Format))}

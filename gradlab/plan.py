@@ -20,6 +20,8 @@ from gradlab.given import state
 from gradlab.identity import describe
 from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
+from gradlab.lessons.lesson import Training
+from gradlab.lessons.settling import lesson
 from gradlab.machine import room
 from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
@@ -46,6 +48,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     """
     init, config = trained(config) if config.init.file is not None else _drawn(config)
     cell = find(config.cell.type)
+    training, config = lesson(config)
     given, config = given_inputs(config)
     config = _again(config) if config.init.file or given is not None else config
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
@@ -63,7 +66,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
     D = len(cell.STATE) * H * (1 if shape.chained else shape.layers)
     config = config.model_copy(
         update={
-            "init": _compared(config.init, alone),
+            "init": _compared(config.init, alone and training is None),
             "hidden_size": H,
             "input_size": I,
             "record_every": every,
@@ -85,7 +88,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         topology=shape,
         weight_scale=config.weight_scale,
         init=init,
-        inputs=_inputs(config, I, given),
+        inputs=_inputs(config, I, given) if training is None else _of_task(config, training, I),
         start=_start(config, H),
         loss=config.loss.type,
         loss_value=config.loss.value,
@@ -114,6 +117,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         generator=config.generator,
         config=described,
         identity=identity,
+        train=training,
     )
     return config, spec
 
@@ -155,6 +159,11 @@ def _inputs(config: Config, I: int, given: Recording | Text | None) -> Inputs:
     options = config.inputs.options()
     parameter = options.get("std", options.get("value", 1.0))
     return Inputs(config.inputs.type, I, config.batch_size, config.seq_len, parameter, given)
+
+
+def _of_task(config: Config, training: Training, I: int) -> Inputs:
+    """Inputs that only have their sizes: each update has a batch of its own."""
+    return Inputs(training.kind, I, config.batch_size, config.seq_len)
 
 
 def _start(config: Config, H: int) -> Start:

@@ -72,6 +72,8 @@ def told(spec: Spec, textbook: Told | None, gated: Gated = dynamic_mean_field) -
     found: Told = {} if textbook is None else {"textbook": textbook | more}
     if spec.theory == "none":
         return found | {"reason": "theory: none asks for no prediction"}
+    if spec.train is not None:
+        return found | {"reason": "the weights are trained: no theory here is about them"}
     found |= _matrix(spec)
     try:
         found |= _of_rate(spec, gated if spec.theory == "full" else None)

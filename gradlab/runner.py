@@ -20,6 +20,7 @@ from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
 from gradlab.ensemble import compute
+from gradlab.learned import learned
 from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
@@ -56,10 +57,10 @@ def run_many(
             rows = list(group)
             part = slice(rows[0], rows[-1] + 1)
             pieces[index].append({name: array[part] for name, array in arrays.items()})
-    return [_record(spec, parts, names) for spec, parts in zip(specs, pieces, strict=True)]
+    return [record_of(spec, parts, names) for spec, parts in zip(specs, pieces, strict=True)]
 
 
-def _record(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str]]) -> Record:
+def record_of(spec: Spec, parts: list[dict[str, Array]], names: dict[str, list[str]]) -> Record:
     """One experiment's record from the pieces of its members' arrays."""
     stride = spec.topology.stride
     arrays = {"seeds": np.array(spec.seeds, np.int64), "t": spec.rows * stride}
@@ -77,7 +78,7 @@ def _joined(pieces: list[Array]) -> Array:
 
 def of_member(spec: Spec, record: Record, index: int) -> dict[str, Any]:
     """The summary that one seed alone would have; index: which of the record's seeds."""
-    shared = {"t", f"{BACK}t", "lag_split_lag"}
+    shared = {"t", f"{BACK}t", "lag_split_lag", "snapshot_update"}
     arrays = {
         name: array if name in shared else array[index : index + 1]
         for name, array in record.arrays.items()
@@ -96,6 +97,8 @@ def _summary(spec: Spec, arrays: dict[str, Array], names: dict[str, list[str]]) 
     derivatives = getattr(spec.base, "DERIVATIVES", None)
     if derivatives is not None:
         summary |= {"derivatives": dict(derivatives)}
+    if "train_loss" in arrays:
+        summary |= {"train": learned(spec, arrays)}
     if spec.topology.layers > 1:
         summary |= {"layers_rates": _layers(spec, arrays, facts["forward"])}
     if spec.topology.chained:

@@ -17,6 +17,7 @@ from gradlab.cells.interface import Cell
 from gradlab.draws import GeneratorName
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
+from gradlab.lessons.lesson import Training
 from gradlab.networks import network, suffixes
 from gradlab.nonlinearity import Array
 
@@ -103,6 +104,7 @@ class Spec:
     generator: GeneratorName
     config: dict[str, Any]  # as it goes into the record
     identity: str
+    train: Training | None = None
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -113,7 +115,7 @@ class Spec:
             (self.loss, tuple(self.entries.items()), tuple(self.rows)),
             (self.values, self.spectra, self.largest, self.every, self.sequences),
             self.gate_histogram,
-            (self.dtype.name, self.checkpoint, self.tensors),
+            (self.dtype.name, self.checkpoint, self.tensors, self.train and self.train.shape),
             self.clip is not None and self.clip[1] == "step_norm",
         )
 

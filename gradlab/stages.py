@@ -30,6 +30,8 @@ NUMBER = 8  # bytes: whatever is recorded is in float64
 # D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
 SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
 LARGEST = 6  # vectors of D a sequence and step, where the largest product value alone is wanted
+CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
+LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
 
 
@@ -43,6 +45,7 @@ class Footprint:
     outputs: float
     records: float
     figures: float = 0
+    training: float = 0  # what stays of all members while they learn, and is told of it
 
     @property
     def bytes(self) -> float:
@@ -187,6 +190,20 @@ def _width(spec: Spec) -> int:
     """D, of the state whose Jacobian is taken."""
     shape = spec.topology
     return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)
+
+
+def training(spec: Spec, members: int) -> float:
+    """Of all members: the tensors with what the optimiser keeps, the curves, their text, and the
+    arrays of all snapshots, one by one and together. 0 for a run.
+    """
+    if spec.train is None:
+        return 0.0
+    train, numbers = spec.train, set_weights(spec)
+    numbers += spec.outputs * (spec.H + 1) + train.task.symbols * spec.I
+    copies = LEARNED + len(train.optimizer.slots)
+    curves = train.updates * (NUMBER * 2 + TEXT) * CURVES
+    snapshots = 2 * len(train.snapshots) * records(spec, members) / KEPT_TWICE
+    return members * (spec.dtype.itemsize * numbers * copies + curves) + snapshots
 
 
 def records(spec: Spec, members: int) -> float:

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 from gradlab.errors import GradlabError
 from gradlab.files import ResultFiles, flushed, put, reason
+from gradlab.lessons.rows import course_rows
 from gradlab.record import SCHEMA, Record
 from gradlab.rename import exchange
 
@@ -45,6 +46,16 @@ class Folder(ResultFiles):
     def steps(self) -> Path:
         """One row for each seed and recorded step."""
         return self.path / "steps.csv"
+
+    @property
+    def updates(self) -> Path:
+        """Of a training: one row for each seed and update."""
+        return self.path / "updates.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Of a training: the last weights, and what the optimiser keeps."""
+        return self.path / "checkpoint.npz"
 
     @property
     def previous(self) -> Path:
@@ -79,6 +90,9 @@ def write(folder: Folder, record: Record, config_text: str, provenance: dict[str
         record.save(file)
     with flushed(folder.steps) as file:
         file.writelines(piece.encode() for piece in _csv(record))
+    if "train_loss" in record.arrays:
+        header, rows = course_rows(record)
+        put(folder.updates, _lines([header]) + _lines(rows, _field))
     put(folder.provenance, _json(provenance))
     head = {"schema": SCHEMA, "gradlab": record.version, "identity": record.identity}
     put(folder.summary, _json(head | record.summary))
@@ -90,9 +104,14 @@ def _json(data: Any) -> str:
 
 def _csv(record: Record) -> Iterator[str]:
     """steps.csv in pieces: 17 significant digits; an empty field where there is no value."""
-    yield ",".join(record.header()) + "\n"
+    yield _lines([record.header()])
     for rows in record.blocks():
-        yield "".join(",".join(map(_field, row)) + "\n" for row in rows)
+        yield _lines(rows, _field)
+
+
+def _lines(rows: Iterable[Iterable[Any]], field: Callable[[Any], str] = str) -> str:
+    """Rows of a CSV file."""
+    return "".join(",".join(map(field, row)) + "\n" for row in rows)
 
 
 def _field(value: Any) -> str:

@@ -37,6 +37,7 @@ GROUPS = {
     "memory": "Memory",
     "run": "Runs",
     "surroundings": "Surroundings",
+    "training": "Trainings",
     "record": "Records",
     "sweep": "Sweeps",
     "dask": "Dask",

@@ -32,12 +32,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "threads",
         "workers",
     ),
-    ("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+    (
+        *("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),
+        *("tasks", "lessons.optimizers"),
+    ),
     ("kernels",),
     ("engine",),
     ("analysis",),
     ("config", "record"),
-    ("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
+    (
+        *("spec", "sources", "fitting", "identity", "trained", "plan", "sweeps.points"),
+        *("lessons.lesson", "lessons.settling", "lessons.rows"),
+    ),
     (
         *(
             "runner",
@@ -55,6 +61,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("setting", "predicted"),
         *("sweeps.work", "sweeps.forecast", "expectations.names", "expectations.judge"),
         *("expectations.possible", "expectations.checked"),
+        *("training.gradient", "training.clipping", "training.state", "training.update"),
+        *("training.snapshot", "training.course", "learned"),
     ),
     (
         "files",
@@ -73,6 +81,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sweeps.store",
         "sweeps.taskfile",
         "sweeps.result",
+        "training.kept",
     ),
     ("report",),
     (

@@ -29,6 +29,7 @@ from gradlab.cli.schema import schema
 from gradlab.cli.settings import settings
 from gradlab.cli.show import show
 from gradlab.cli.sweep import sweep
+from gradlab.cli.train import train
 from gradlab.cli.verify import verify
 
 HELP = """Does a recurrent cell carry a gradient? How far? Why?
@@ -37,6 +38,7 @@ HELP = """Does a recurrent cell carry a gradient? How far? Why?
 gradlab run configs/rnn_exploding.yaml                    one experiment
 gradlab run configs/rnn_exploding.yaml weight_scale=0.5   with another value
 gradlab run --weights model.safetensors                   trained weights
+gradlab train configs/train_adding.yaml                   the gradient while it learns
 gradlab inspect model.safetensors                         the layers in a file
 gradlab show results/rnn_exploding                        read it again
 gradlab new lstm > my.yaml                                a config to begin
@@ -56,6 +58,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "sweep": sweep,
+    "train": train,
     "check": check,
     "inspect": inspect,
     "show": show,

@@ -18,14 +18,28 @@ class Kind(StrEnum):
     INITS = "inits"
     INPUTS = "inputs"
     LOSSES = "losses"
+    TASKS = "tasks"
 
 
 def kinds(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
-    """List the kinds of cells, initial weights, inputs or losses that a config can name."""
+    """List the kinds of cells, initial weights, inputs, losses or tasks that a config can name."""
     from gradlab.report.terminal import console, print_entries
 
-    entries = _cells() if kind is Kind.CELLS else _documented(kind)
-    print_entries(entries, console())
+    made = {Kind.CELLS: _cells, Kind.TASKS: _tasks}
+    print_entries(made[kind]() if kind in made else _documented(kind), console())
+
+
+def _tasks() -> dict[str, list[str]]:
+    """Name -> what the file of the task says of it, a paragraph each."""
+    import sys
+
+    from gradlab.tasks import TASKS
+
+    texts = {name: sys.modules[task.__module__].__doc__ or "" for name, task in TASKS.items()}
+    return {
+        name: [" ".join(part.split()) for part in text.strip().split("\n\n")]
+        for name, text in texts.items()
+    }
 
 
 def _cells() -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from gradlab.cli.guard import when_interrupted
 from gradlab.cli.options import RESULTS, Jobs, NoFigures, Out, Quiet, Results, Verbose, force_option
 from gradlab.cli.origins import tell_config, tell_options
 from gradlab.cli.progress import bar, notes, teller
-from gradlab.errors import GradlabError
+from gradlab.errors import GradlabError, Problem
 
 if TYPE_CHECKING:
     from gradlab.config import Loaded
@@ -83,6 +83,7 @@ def run(
         tell_options(context)
     finished: list[Done] = []
     for loaded in every:
+        refuse_training(loaded)
         if verbose:
             tell_config(loaded.source, loaded.config)
         place = Place(Folder(out if out is not None else results / loaded.name), force)
@@ -92,14 +93,22 @@ def run(
         finished.append(done)
         with when_interrupted(partial(_left, finished)):
             if not json:
-                _print(done, quiet)
+                print_done(done, quiet)
             elif len(finished) == len(every):
-                _print_json(finished, several=weights is not None)
+                print_json(finished, several=weights is not None)
             if verbose:
-                _print_times(done)
+                print_times(done)
     failed = [reason for done in finished for reason in _failures(done, refused)]
     if failed:
         raise GradlabError(*failed, exit_code=1)
+
+
+def refuse_training(loaded: Loaded) -> None:
+    """Raises GradlabError for a config with a section `train`."""
+    if loaded.config.train is not None:
+        text, order = loaded.source.place(("train",))
+        why = "this config has a 'train' section: use `gradlab train`"
+        raise GradlabError(Problem(why, ("train",), text, order))
 
 
 def _known(fail_on: list[str]) -> list[str]:
@@ -154,7 +163,8 @@ def _wanted(
     return configs(weights, prefix, [*([config] if config else []), *overrides], say)
 
 
-def _print(done: Done, quiet: bool) -> None:
+def print_done(done: Done, quiet: bool) -> None:
+    """What was found, or with `quiet` where it is."""
     if quiet:
         typer.echo(str(done.folder.path))
     else:
@@ -169,7 +179,8 @@ def _print_tables(done: Done) -> None:
         typer.echo(str(path))
 
 
-def _print_json(finished: list[Done], several: bool) -> None:
+def print_json(finished: list[Done], several: bool) -> None:
+    """The summaries as one JSON document."""
     import json
 
     found = []
@@ -180,7 +191,8 @@ def _print_json(finished: list[Done], several: bool) -> None:
     typer.echo(json.dumps(found if several else found[0], indent=2))
 
 
-def _print_times(done: Done) -> None:
+def print_times(done: Done) -> None:
+    """How long it took, and how much memory."""
     import json
 
     origin = json.loads(done.folder.provenance.read_text(encoding="utf-8"))

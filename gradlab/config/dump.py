@@ -28,6 +28,8 @@ PATHS = (
     ("inputs", "vocabulary"),
     ("inputs", "embedding", "file"),
     ("initial_state", "path"),
+    ("train", "task", "path"),
+    ("train", "task", "vocabulary"),
 )
 CELL = (("cell",), ("cell", "type"))  # paths too where they name a file
 
@@ -49,7 +51,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     """A config as plain data, every key in its order; paths as in `dump`.
 
     Weights come from a file or are drawn, a gradient is given or comes from an output layer: `init`
-    and `loss` have the keys of the one that holds.
+    and `loss` have the keys of the one that holds; with `train` there are neither `inputs` nor
+    `loss`.
     """
     unnamed = {"cell"} if config.cell is RECOGNISED else None
     data = config.model_dump(mode="json", exclude=unnamed)
@@ -59,6 +62,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     }
     others = {"targets", "outputs"} if config.loss.type == "upstream" else {"value"}
     data["loss"] = {key: value for key, value in data["loss"].items() if key not in others}
+    if config.train is not None:  # the task says what they are
+        del data["inputs"], data["loss"]
     for path in (*PATHS, CELL[-1]):
         section = holder(data, path)
         if folder is not None and is_path(path, section.get(path[-1])):

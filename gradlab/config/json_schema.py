@@ -19,6 +19,8 @@ from gradlab.config.sections import OF_FILE
 from gradlab.config.shorthand import USUAL
 from gradlab.config.sweep_section import SWEEP
 from gradlab.config.swept import NOT_SWEPT
+from gradlab.config.train_kinds import INNER_KINDS
+from gradlab.config.training import Train
 from gradlab.engine.loss import LOSSES
 
 Node = dict[str, Any]
@@ -35,6 +37,8 @@ def schema() -> Node:
     _one_of(properties["name"], "string").update(pattern=NAME, maxLength=MAX_NAME)
     for key, usual in USUAL.items():
         _require_type(properties[key], usual, parts)
+    for key in INNER_KINDS:
+        _require_type(parts[Train.__name__]["properties"][key], "", parts)
     for part, rule in RULES.items():
         parts[part] |= rule
     swept = axis_syntax.schema(_sweepable(parts))
@@ -64,6 +68,11 @@ _DRAWN = [name for name in SECTIONS["init"].model_fields if name not in OF_FILE]
 _OUTPUT = [name for name in LOSSES if name != "upstream"]
 _WORDS = {"level": {"const": "word"}, "vocabulary": _ABSENT}
 
+_OF_WORDS: Node = {
+    "if": {"required": ["max_words"], "properties": {"max_words": {"type": "integer"}}},
+    "then": {"required": ["level"], "properties": _WORDS},
+}
+
 RULES: Mapping[str, Node] = {  # of a part of the config, by its model
     "Init": _when(
         {"file": {"type": "string"}},
@@ -73,9 +82,13 @@ RULES: Mapping[str, Node] = {  # of a part of the config, by its model
     "Loss": _when(
         {"type": {"enum": _OUTPUT}}, {"value": False}, {"targets": False, "outputs": _ABSENT}
     ),
-    "Written": {
-        "if": {"required": ["max_words"], "properties": {"max_words": {"type": "integer"}}},
-        "then": {"required": ["level"], "properties": _WORDS},
+    "Written": _OF_WORDS,
+    "LanguageModel": _OF_WORDS,
+    "StopWhen": {
+        "anyOf": [
+            {"required": [key], "properties": {key: {"type": "number"}}}
+            for key in ("loss", "accuracy")
+        ]
     },
 }
 TOGETHER: tuple[Node, ...] = (  # of keys of the config itself

@@ -31,6 +31,7 @@ from gradlab.config.fields import (
 from gradlab.config.kinds import RECOGNISED, Kind, Normal, Zeros
 from gradlab.config.sections import Clip, Figures, Init, Loss, Phases, Section, Spectrum, Truncate
 from gradlab.config.shorthand import ChosenKind, short
+from gradlab.config.training import Train
 
 
 class Config(Section):
@@ -111,6 +112,10 @@ class Config(Section):
         Truncate | None,
         short("truncate", Truncate),
         Field(description="Truncated BPTT: after so many steps the gradient is cut."),
+    ] = None
+    train: Annotated[
+        Train | None,
+        Field(description="Training on a task, for `gradlab train`: {task: adding, updates: 500}."),
     ] = None
     lag_split: Annotated[
         Literal["auto", "all", "none"],

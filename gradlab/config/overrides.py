@@ -9,6 +9,7 @@ from typing import Any
 
 from gradlab.config.shorthand import expand
 from gradlab.config.source import Place, Source, printable, value
+from gradlab.config.train_kinds import INNER_KINDS
 from gradlab.errors import GradlabError, Key, Problem
 
 LAST = 2**31  # sorts after every line of a file
@@ -65,6 +66,8 @@ def put(data: dict[str, Any], key: Key, new: Any) -> None:
     data[top] = {} if section is None else section
     inner: Any = data
     for part in key[:-1]:
+        if part in INNER_KINDS:
+            inner[part] = expand(str(part), inner.get(part, {}))
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):
             raise GradlabError(f"'{part}' is not a section, so it has no key '{key[-1]}'")

@@ -14,6 +14,8 @@ from gradlab.config.kinds import KINDS, OWN
 from gradlab.config.models import Config
 from gradlab.config.sections import Clip, Embedding, Figures, Init, Loss, Phases, Spectrum, Truncate
 from gradlab.config.shorthand import NONE
+from gradlab.config.train_kinds import INNER_KINDS
+from gradlab.config.training import StopWhen, Train
 from gradlab.errors import Key, Problem
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -22,14 +24,16 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "encoder_decoder": Phases,
     "clip": Clip,
     "truncate": Truncate,
+    "train": Train,
     "spectrum": Spectrum,
     "figures": Figures,
 }
-INNER: Mapping[str, type[BaseModel]] = {"embedding": Embedding}  # sections within a kind
+# sections within a kind, or within a section
+INNER: Mapping[str, type[BaseModel]] = {"embedding": Embedding, "stop_when": StopWhen}
 OTHERS = {  # sections of other commands
     "sweep": "this config has a 'sweep' section: use `gradlab sweep`",
-    "train": "`gradlab run` runs a single experiment; remove the section 'train'",
 }
+ALL_KINDS = {**KINDS, **INNER_KINDS}
 SHOWN = 40  # characters of a given value
 
 # pydantic's error type -> what follows "KEY must be"; the fields' own checks use the type "wanted"
@@ -91,9 +95,18 @@ class _Fault:
 def _problem(details: ErrorDetails) -> Problem:
     context = details.get("ctx", {})
     loc = details["loc"]
-    key = (*(loc[:1] + loc[2:] if loc[0] in KINDS else loc), *context.get("below", ()))
+    at = _kind_at(loc)
+    written = loc if at is None else loc[: at + 1] + loc[at + 2 :]  # without the kind's name
+    key = (*written, *context.get("below", ()))
     message = MESSAGES.get(details["type"], _unfit)
     return Problem(message(_Fault(key, loc, details["input"], context)), key)
+
+
+def _kind_at(loc: Key) -> int | None:
+    """Where in a place the key is whose value is one of several kinds; None where there is none."""
+    if loc[0] in KINDS:
+        return 0
+    return 1 if len(loc) > 1 and loc[0] == "train" and loc[1] in INNER_KINDS else None
 
 
 def _unknown_key(fault: _Fault) -> str:
@@ -103,10 +116,11 @@ def _unknown_key(fault: _Fault) -> str:
     known = _keys_beside(loc)
     if hint := guess(key[-1], known):
         return f"unknown key '{fault.name}'{hint}"
-    kinds = KINDS.get(str(loc[0]), {})
+    at = _kind_at(loc)
+    kinds = {} if at is None else ALL_KINDS[str(loc[at])]
     others = [kind for kind, model in kinds.items() if key[-1] in model.model_fields]
-    if others and len(loc) > 2:
-        has = f"{loc[1]} has no such option, {' and '.join(others)} "
+    if at is not None and others and len(loc) > at + 2:
+        has = f"{loc[at + 1]} has no such option, {' and '.join(others)} "
         has += "has" if len(others) == 1 else "have"
         return f"unknown key '{fault.name}': {has}"
     return f"unknown key '{fault.name}'; known here: {', '.join(known)}"
@@ -117,13 +131,14 @@ def _keys_beside(loc: Key) -> list[str]:
         return list(Config.model_fields)
     if loc[-2] in INNER:
         return list(INNER[str(loc[-2])].model_fields)
-    section = str(loc[0])
-    model = KINDS[section][str(loc[1])] if section in KINDS else SECTIONS[section]
-    return list(model.model_fields)
+    at = _kind_at(loc)
+    if at is not None and len(loc) > at + 2:
+        return list(ALL_KINDS[str(loc[at])][str(loc[at + 1])].model_fields)
+    return list(SECTIONS[str(loc[0])].model_fields)
 
 
 def _unknown_kind(fault: _Fault) -> str:
-    section = str(fault.key[0])
+    section = str(fault.key[-1])
     tag = fault.given.get("type") if isinstance(fault.given, Mapping) else fault.given
     return _unknown(section, tag, _names(section))
 
@@ -138,13 +153,13 @@ def _unknown(what: str, given: object, known: Iterable[str]) -> str:
 
 def _names(section: str | int) -> list[str]:
     """The kinds that have a name; a user's own cell has a path."""
-    return [name for name in KINDS.get(str(section), {}) if name != OWN]
+    return [name for name in ALL_KINDS.get(str(section), {}) if name != OWN]
 
 
 def _no_kind(fault: _Fault) -> str:
     if not isinstance(fault.given, Mapping):
         return _must_be("a name or a mapping")(fault)
-    return f"{fault.name} has no type; give one of {', '.join(_names(fault.key[0]))}"
+    return f"{fault.name} has no type; give one of {', '.join(_names(fault.key[-1]))}"
 
 
 def _missing(fault: _Fault) -> str:
@@ -160,6 +175,8 @@ def _no_section(fault: _Fault) -> str:
     forms = "a mapping or none" if fault.key[0] in NONE else "a name or a mapping"
     if fault.key[0] == "encoder_decoder":
         forms = "a mapping with encoder and decoder"
+    if fault.key == ("train",):
+        forms = "a mapping with a task"
     if fault.key[-1] in INNER:
         forms = f"a mapping with {' and '.join(INNER[str(fault.key[-1])].model_fields)}"
     return _must_be(forms)(fault)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, GetCoreSchemaHan
 from pydantic_core import CoreSchema
 
 from gradlab.config.kinds import KINDS, OWN, Kind, is_file
+from gradlab.config.train_kinds import INNER_KINDS
 
 # the key of the long form that the short form is the value of
 MAIN = {
@@ -24,6 +25,8 @@ MAIN = {
     "loss": "type",
     "clip": "threshold",
     "truncate": "steps",
+    "task": "type",
+    "optimizer": "type",
 }
 NONE: dict[str, Any] = {
     "clip": None,
@@ -59,14 +62,16 @@ def short(key: str, section: type[BaseModel]) -> BeforeValidator:
 
 @dataclass(frozen=True)
 class ChosenKind:
-    """The schema of a value that is one of KINDS[key]: a union told apart by `type`, or a name."""
+    """The schema of a value that is one of KINDS[key], or of INNER_KINDS[key]: a union told apart
+    by `type`, or a name.
+    """
 
     key: str
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        models = KINDS[self.key]
+        models = {**KINDS, **INNER_KINDS}[self.key]
         forms: list[Any] = [Annotated[model, Tag(name)] for name, model in models.items()]
         union: Any = Annotated[_union(forms), Discriminator(_tag)]
         names = tuple(

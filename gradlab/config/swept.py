@@ -17,7 +17,6 @@ NOT_SWEPT = {
     "expect": "is for `gradlab check`",
     "checkpoint": "changes no number: all points would be the same",
     "sweep": "cannot contain itself",
-    "train": "is not part of a sweep's points",
 }
 
 # Validation looks at one section at a time, except for these rules of Config's validators:
@@ -44,6 +43,9 @@ ALONE = frozenset(
         "inputs.value",
         "initial_state.std",
         "clip.threshold",
+        "train.updates",
+        "train.learning_rate",
+        "train.output_scale",
     }
 )
 

@@ -45,6 +45,20 @@ PRECISION: dict[str, Kind] = {
     "trusted_digits": NUMBER,
 }
 GATE = ("mean", "slope", "saturation")
+SPREAD = ("mean", "std", "low", "high")
+PERCENTILES = ("p50", "p90", "p99")
+TRAINED: Mapping[str, Kind] = {
+    "task": TEXT,
+    **dict.fromkeys(("updates", "baseline", "first_loss", "final_loss_median"), NUMBER),
+    **{f"final_loss.{part}": NUMBER for part in SPREAD},
+    **{f"seeds.{place}": NUMBER for place in ("below", "at", "above", "nonfinite")},
+    **dict.fromkeys(("stopped", "nonfinite.updates", "nonfinite.seeds"), NUMBER),
+    **dict.fromkeys(("clip.updates", "clip.threshold", "clip.suggested"), NUMBER),
+    **dict.fromkeys(("clip.acted", "clip.learning_rate_factor"), NUMBER),
+    "clip.by": TEXT,
+    **{f"clip.norm.{name}": NUMBER for name in PERCENTILES},
+    **{f"clip.log10_norm.{name}": NUMBER for name in PERCENTILES},
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ def names(spec: Spec) -> Names:
     readings = [f"{gate}{end}" for end in spec.chains for gate in step.gates]
     found: dict[str, Kind] = dict(ALWAYS)
     found |= {f"gates.{gate}.{short}": NUMBER for gate in readings for short in GATE}
-    found |= _weights(spec) | _options(spec) | _network(spec)
+    found |= _weights(spec) | _options(spec) | _network(spec) | _training(spec)
     found |= {f"theory.{name}": kind for name, kind in _theory(spec).items()}
     derivatives = getattr(spec.base, "DERIVATIVES", None) or {}
     found |= {f"derivatives.{name}": TEXT for name in derivatives}
@@ -114,6 +128,19 @@ def _network(spec: Spec) -> dict[str, Kind]:
     if shape.bidirectional:
         prefixes += [f"directions.{direction}." for direction in spec.entries]
     return {prefix + name: kind for prefix in prefixes for name, kind in COURSE.items()}
+
+
+def _training(spec: Spec) -> dict[str, Kind]:
+    """What a training came to."""
+    if spec.train is None:
+        return {}
+    found, task = dict(TRAINED), spec.train.task
+    if task.loss == "cross_entropy":
+        found |= {f"final_accuracy.{part}": NUMBER for part in SPREAD}
+    if task.symbols:
+        found |= {f"final_perplexity.{part}": NUMBER for part in SPREAD}
+        found |= {"first_perplexity": NUMBER}
+    return {f"train.{name}": kind for name, kind in found.items()}
 
 
 def _theory(spec: Spec) -> dict[str, Kind]:

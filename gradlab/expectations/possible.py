@@ -25,6 +25,7 @@ ABSENT = {  # what a run must have for a part of the summary to be there
     "layers_rates": "one layer",
     "backward_layers_rates": "not several layers in both directions",
     "directions": "one direction",
+    "train": "no training (train)",
     "sigma_max": "no recurrent matrix",
     "spectral_radius": "no recurrent matrix that is the same at every step, or no spectrum",
 }

@@ -20,7 +20,6 @@ import numpy as np
 from gradlab.errors import GradlabError
 from gradlab.record import Record
 from gradlab.report import sweep_table
-from gradlab.report.sweep_table import COLUMNS
 
 if TYPE_CHECKING:
     from gradlab.sweeps.result import SweepResult
@@ -79,13 +78,14 @@ def to_netcdf(result: SweepResult, path: Path) -> None:
         _extra(module, "netcdf")
     shape = [len(values) for values in result.axes.values()]
     dimensions = [" ".join(keys) for keys in result.axes]
-    numbers = {"_".join(c): np.full(shape, np.nan) for c in COLUMNS if c not in _TEXTS}
+    columns_of = sweep_table.columns(record.summary for _, record in result.records())
+    numbers = {"_".join(c): np.full(shape, np.nan) for c in columns_of if c not in _TEXTS}
     texts = {"_".join(c): np.full(shape, "", dtype=object) for c in _TEXTS}
     seeds, lags = _extent(result)
     curves: dict[str, np.ndarray] = {}
     for index, (_, record) in _indexed(result):
         at = np.unravel_index(index, shape)
-        for column in COLUMNS:
+        for column in columns_of:
             value = sweep_table.value(record.summary, column)
             if value is not None:
                 (texts if column in _TEXTS else numbers)["_".join(column)][at] = value

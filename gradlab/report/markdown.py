@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradlab.record import Record
-from gradlab.report import trained, words
+from gradlab.report import trained, training, words
 from gradlab.report.tables import Table, details, experiment, norms_by_lag, numbers
 
 
@@ -18,6 +18,7 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
         escape(experiment(record)),
         f"**{escape(words.headline(record))}**",
     ]
+    parts += [escape(sentence) for sentence in training.sentences(record)]
     parts += ["\n".join(f"- {escape(reason)}" for reason in words.reasons(record))]
     clip = words.clipping(record)
     parts += [escape(clip)] if clip else []

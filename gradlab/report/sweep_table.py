@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,35 @@ COLUMNS: tuple[tuple[str, ...], ...] = (
     ("outcome",),
     ("overflow_step",),
 )
+# and of trainings
+TRAINING: tuple[tuple[str, ...], ...] = (
+    ("train", "first_loss"),
+    ("train", "final_loss", "mean"),
+    ("train", "final_loss", "std"),
+    ("train", "final_loss", "low"),
+    ("train", "final_loss", "high"),
+    ("train", "final_loss_median"),
+    ("train", "final_accuracy", "mean"),
+    ("train", "final_perplexity", "mean"),
+    ("train", "baseline"),
+    ("train", "seeds", "below"),
+    ("train", "seeds", "at"),
+    ("train", "seeds", "above"),
+    ("train", "seeds", "nonfinite"),
+    ("train", "nonfinite", "updates"),
+    ("train", "clip", "acted"),
+    ("train", "clip", "learning_rate_factor"),
+    ("train", "clip", "log10_norm", "p50"),
+    ("train", "clip", "log10_norm", "p90"),
+    ("train", "clip", "log10_norm", "p99"),
+    ("train", "clip", "suggested"),
+)
+
+
+def columns(summaries: Iterable[dict[str, Any] | None]) -> tuple[tuple[str, ...], ...]:
+    """Those of a table of these points; of trainings there are more."""
+    trained = any(summary and "train" in summary for summary in summaries)
+    return COLUMNS + TRAINING if trained else COLUMNS
 
 
 def theory_growth_rate(summary: dict[str, Any]) -> float | None:
@@ -63,11 +92,12 @@ def table_text(keys: Sequence[str], rows: Sequence[Row]) -> str:
     """The CSV: swept keys by their dotted names, then the summary; 17 significant digits."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*keys, *("_".join(path) for path in COLUMNS), "reason"])
+    paths = columns(row.summary for row in rows)
+    writer.writerow([*keys, *("_".join(path) for path in paths), "reason"])
     for row in rows:
         cells = [_cell(row.values[key]) for key in keys]
         summary = row.summary or {"outcome": "failed"}
-        cells += [_cell(value(summary, path)) for path in COLUMNS]
+        cells += [_cell(value(summary, path)) for path in paths]
         writer.writerow([*cells, row.failed or ""])
     return buffer.getvalue()
 

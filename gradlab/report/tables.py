@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
-from gradlab.report import lags, network, theory_rows
+from gradlab.report import lags, network, theory_rows, training
 from gradlab.report.words import plain, power, share, signed, travelled
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def details(record: Record) -> list[Table]:
     """What there is beside the norms by lag: gates, norms by tensor, theory, the lag split, and
     rates by layer and direction.
     """
-    tables = [gates(record), norms_by_tensor(record), theory(record), lag_split(record)]
+    tables = [Table(title, head, tuple(rows)) for title, head, rows in training.tables(record)]
+    tables += [gates(record), norms_by_tensor(record), theory(record), lag_split(record)]
     tables += [rates(record, "directions", "direction"), rates(record, "layers_rates", "layer")]
     tables.append(rates(record, "backward_layers_rates", "layer"))
     return [table for table in tables if table.rows]

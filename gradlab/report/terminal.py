@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gradlab.record import Record
-from gradlab.report import trained, words
+from gradlab.report import trained, training, words
 from gradlab.report.sparkline import sparkline
 from gradlab.report.style import verdict_colour
 from gradlab.report.tables import Table, details, experiment, norms_by_lag
@@ -43,6 +43,8 @@ def show(record: Record, out: Console, plots: bool = False) -> None:
     """Print the summary of one run. plots: the curve, and a spectrum, of several lines each."""
     out.print(Text(experiment(record), style="dim"))
     out.print(Text(words.headline(record), style=f"bold {verdict_colour(record)}"))
+    for sentence in training.sentences(record):
+        out.print(Text(sentence))
     for reason in words.reasons(record):
         out.print(Text(f"  {reason}"))
     out.print()

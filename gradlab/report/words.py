@@ -17,6 +17,11 @@ MOST = 0.8  # of the steps: more are no stretch at the end
 
 def headline(record: Record) -> str:
     """The verdict with its rate, in one sentence; of which direction, where there are two."""
+    told = _headline(record)
+    return f"with the last weights, {told}" if "train" in record.summary else told
+
+
+def _headline(record: Record) -> str:
     summary = record.summary
     verdict, rate = summary["verdict"], summary["growth_rate"]
     if summary["outcome"] == "overflow" and rate is None:

@@ -28,13 +28,19 @@ def forecast(sweep: Sweep, jobs: int) -> dict[str, Any]:
     sample = tasks(points(sweep, range(0, sweep.size, stride)))
     seen = sum(len(task.points) for task in sample)
     work = sum(operations(p.spec) for task in sample for p in task.points)
-    steps = sum(task.points[0].spec.T for task in sample) * STEP
+    steps = sum(_steps(task) for task in sample) * STEP
     return {
         "points": sweep.size,
         "tasks": len(sample) if stride == 1 else round(len(sample) * sweep.size / seen),
         "seconds": round((work / RATE + steps + seen * POINT) * sweep.size / seen / jobs, 1),
         "memory_mib_per_worker": round((PROGRAM + max(map(_memory, sample))) / 2**20),
     }
+
+
+def _steps(task: Task) -> int:
+    """Steps one after the other, in all updates of a training."""
+    spec = task.points[0].spec
+    return spec.T * (1 if spec.train is None else spec.train.updates)
 
 
 def _memory(task: Task) -> float:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 256  # of a task
 WORK = 16e9  # operations of a task: a second or less on one core
 MOST_NUMBERS = 8e6  # recorded by a task: 64 MB
+CURVES = 7  # numbers that are recorded of an update of a training
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,20 @@ def operations(spec: Spec) -> float:
     each = 20.0 * D**3 * spec.sequences
     spectra = each * (len(spec.rows) * ("step" in spec.spectra))
     spectra += 4 * each * spec.steps * (len(spec.spectra) - ("step" in spec.spectra))
-    return len(spec.seeds) * (products + spectra)
+    if spec.train is None:
+        return len(spec.seeds) * (products + spectra)
+    outputs = 6.0 * spec.outputs * spec.H * spec.B * len(spec.loss_steps)
+    updates, snapshots = spec.train.updates, len(spec.train.snapshots)
+    return len(spec.seeds) * (updates * (products + outputs) + snapshots * (products + spectra))
 
 
 def numbers(spec: Spec) -> float:
     """How many numbers are recorded of a point."""
     columns = 16 + 3 * len(find(spec.cell).GATES) + spec.sequences * (spec.values + 1)
-    return float(len(spec.seeds) * len(spec.rows) * columns)
+    recorded = float(len(spec.rows) * columns)
+    if spec.train is not None:
+        recorded = recorded * (1 + len(spec.train.snapshots)) + CURVES * spec.train.updates
+    return len(spec.seeds) * recorded
 
 
 def _id(bunch: list[Point]) -> str:

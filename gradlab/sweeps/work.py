@@ -18,7 +18,9 @@ import numpy as np
 from gradlab import __version__
 from gradlab.precision import run_many
 from gradlab.record import SCHEMA, Record
+from gradlab.spec import Spec
 from gradlab.sweeps.points import Point, Task
+from gradlab.training.course import train_many
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,15 @@ def work(task: Task) -> Finished:
     """Compute a task. Where the points cannot be computed together, each is tried alone."""
     specs = [point.spec for point in task.points]
     try:
-        records: list[Record | Failure] = list(run_many(specs))
+        records: list[Record | Failure] = list(computed(specs))
     except Exception:
         records = [_alone(point) for point in task.points]
     return pack(task, records)
+
+
+def computed(specs: Sequence[Spec]) -> list[Record]:
+    """The records of experiments that share shapes: trained where they are trainings."""
+    return run_many(specs) if specs[0].train is None else train_many(specs)
 
 
 def failure(task: Task, reason: str) -> Finished:
@@ -56,7 +63,7 @@ def failure(task: Task, reason: str) -> Finished:
 
 def _alone(point: Point) -> Record | Failure:
     try:
-        return run_many([point.spec])[0]
+        return computed([point.spec])[0]
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"

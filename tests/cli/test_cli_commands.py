@@ -28,6 +28,7 @@ from gradlab.engine.loss import LOSSES
 from gradlab.initial import INITS
 from gradlab.inputs import INPUTS
 from gradlab.record import SCHEMA
+from gradlab.tasks import TASKS
 
 # ---------------------------------------------------------------- run
 
@@ -250,7 +251,7 @@ def test_the_schema_goes_to_a_file_whole(folder: Path) -> None:
     assert failed.stderr == "gradlab: cannot write 'nowhere/s.json': no such file or directory\n"
 
 
-KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES}
+KINDS = {"cells": CELLS, "inits": INITS, "inputs": INPUTS, "losses": LOSSES, "tasks": TASKS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

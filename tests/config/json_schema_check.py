@@ -21,6 +21,7 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "minimum": lambda v, bound: v >= bound,
     "maximum": lambda v, bound: v <= bound,
     "exclusiveMinimum": lambda v, bound: v > bound,
+    "exclusiveMaximum": lambda v, bound: v < bound,
 }
 SIZES: dict[str, tuple[type, Callable[[Any, int], bool]]] = {
     "minItems": (list, lambda v, n: len(v) >= n),

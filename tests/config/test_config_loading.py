@@ -77,6 +77,7 @@ def test_the_defaults(load_text: LoadText) -> None:
         },
         "clip": None,
         "truncate": None,
+        "train": None,
         "lag_split": "auto",
         "checkpoint": "auto",
         "spectrum": {

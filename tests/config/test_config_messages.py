@@ -31,7 +31,38 @@ BELOW_CELL = [
     ),
     (
         "train: {}",
-        ["2:1: `gradlab run` runs a single experiment; remove the section 'train'"],
+        ["2:1: train.task is missing; give one of adding, temporal_order, copy, ..."],
+    ),
+    ("train: 5", ["2:1: train must be a mapping with a task, not 5"]),
+    ("train: {task: addng}", ["2:9: unknown task 'addng' (did you mean 'adding'?); known: ..."]),
+    (
+        "train: {task: {type: copy, lenght: 3}}",
+        ["2:28: unknown key 'train.task.lenght' (did you mean 'length'?)"],
+    ),
+    (
+        "train: {task: {type: copy, order: 3}}",
+        ["2:28: unknown key 'train.task.order': copy has no such option, temporal_order has"],
+    ),
+    (
+        "train: {task: adding, lr: 0.1}",
+        ["2:23: unknown key 'train.lr'; known here: task, updates, optimizer, ..."],
+    ),
+    (
+        "train: {task: adding, learning_rate: 0}",
+        ["2:23: train.learning_rate must be more than 0, not 0"],
+    ),
+    (
+        "train: {task: adding, optimizer: {type: adam, beta1: 1}}",
+        ["2:47: train.optimizer.beta1 must be less than 1.0, not 1"],
+    ),
+    (
+        "train: {task: adding, stop_when: {over: 3}}",
+        ["2:23: train.stop_when says nothing: give loss, or accuracy"],
+    ),
+    ("train: {task: language_model}", ["2:9: train.task.path is missing"]),
+    (
+        "train: {task: {type: language_model, path: x, max_words: 3}}",
+        ["2:47: train.task.max_words is about words, and level is char; remove it"],
     ),
     ("seq_len: 0", ["2:1: seq_len must be at least 1, not 0"]),
     ("seq_len: -5", ["2:1: seq_len must be at least 1, not -5"]),

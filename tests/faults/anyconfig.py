@@ -28,6 +28,8 @@ from gradlab.config.sections import (
     Spectrum,
     Truncate,
 )
+from gradlab.config.train_kinds import OPTIMIZER_KINDS, TASK_KINDS
+from gradlab.config.training import StopWhen, Train
 from gradlab.engine.loss import LOSSES
 from gradlab.initial import INITS
 
@@ -104,6 +106,14 @@ OPTIONS: Table = {
     "embedding": some(Embedding, EMBEDDING),
     "activation": st.sampled_from(["tanh", "relu", "sigmoid"]),
     "peepholes": st.lists(st.sampled_from("ifo"), unique=True, max_size=3),
+    "order": st.integers(1, 3),
+    "alphabet": st.integers(1, 4),
+    "length": st.integers(1, 3),
+    "carry": FLAG,
+    "momentum": st.sampled_from([0, 0.5, 1]),
+    "beta1": st.sampled_from([0, 0.9, 1]),
+    "beta2": st.sampled_from([0, 0.999]),
+    "epsilon": st.sampled_from([1e-300, 1e-8, 1e300]),
 }
 
 
@@ -116,6 +126,22 @@ def kinds(known: dict[str, type[BaseModel]]) -> Strategy:
 def cells() -> Strategy:
     return kinds(CELL_KINDS) | st.just({"type": "own.py"})
 
+
+STOP_WHEN: Table = {
+    "loss": st.sampled_from([1e-300, 1, 1e300]),
+    "accuracy": st.sampled_from([0.1, 1, 2]),
+    "over": st.integers(1, 3),
+}
+TRAIN: Table = {
+    "task": kinds(TASK_KINDS),
+    "updates": st.integers(1, 4),
+    "optimizer": kinds(OPTIMIZER_KINDS),
+    "learning_rate": st.sampled_from([1e-300, 0.1, 10, 1e300]),
+    "snapshot_every": st.integers(1, 5) | st.just("auto"),
+    "stop_when": st.none() | some(StopWhen, STOP_WHEN),
+    "nonfinite": st.sampled_from(["skip", "stop"]),
+    "output_scale": st.sampled_from([1e-300, 1, 1e300]),
+}
 
 CONFIG: Table = {
     "name": st.sampled_from(["a", "1e3", "no", "grün", "~", "a b", "..", "x" * 101]),
@@ -137,6 +163,7 @@ CONFIG: Table = {
     "loss": st.sampled_from(list(LOSSES)) | some(Loss, LOSS),
     "clip": CLIP["threshold"] | some(Clip, CLIP),
     "truncate": STEP | some(Truncate, TRUNCATE),
+    "train": some(Train, TRAIN),
     "lag_split": st.sampled_from(["auto", "all", "none"]),
     "checkpoint": st.sampled_from(["auto", "none", 1, 16]),
     "spectrum": st.just("none") | some(Spectrum, SPECTRUM),
@@ -171,6 +198,8 @@ TABLES: list[tuple[type[BaseModel], Table]] = [
     (Spectrum, SPECTRUM),
     (Figures, FIGURES),
     (Embedding, EMBEDDING),
+    (Train, TRAIN),
+    (StopWhen, STOP_WHEN),
 ]
 
 
@@ -182,6 +211,9 @@ def configs(draw: st.DrawFn, most: int = 6) -> dict[str, Any]:
     config = {**SMALL, **{key: draw(CONFIG[key]) for key in chosen}}
     if "encoder_decoder" in chosen and "seq_len" not in chosen:
         del config["seq_len"]
+    if "train" in chosen and draw(FLAG):  # which says what inputs and loss are
+        config = {key: value for key, value in config.items() if key not in ("inputs", "loss")}
+        config["seq_len"] = draw(st.sampled_from([T, 12]))
     init = config.get("init")
     if isinstance(init, dict) and "file" in init:  # sizes and cell come from the file
         for key in ("hidden_size", "cell"):
@@ -199,7 +231,7 @@ def uncovered() -> list[str]:
         for key in model.model_fields
         if key not in table
     ]
-    for known in (CELL_KINDS, INPUT_KINDS, STATE_KINDS):
+    for known in (CELL_KINDS, INPUT_KINDS, STATE_KINDS, TASK_KINDS, OPTIMIZER_KINDS):
         for name, model in known.items():
             missing += [
                 f"{name}.{key}" for key in model.model_fields if key not in {*OPTIONS, "type"}

@@ -50,7 +50,8 @@ def outcome(mapping: dict[str, Any], out: Path) -> str | None:
     shutil.rmtree(out, ignore_errors=True)
     refusal: GradlabError | None = None
     try:
-        record = gradlab.run(mapping, out=out)
+        call = gradlab.train if mapping.get("train") is not None else gradlab.run
+        record = call(mapping, out=out)
     except GradlabError as error:
         refusal = error
     if refusal is None:

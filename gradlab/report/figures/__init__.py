@@ -32,6 +32,9 @@ from gradlab.report.figures import (
     product_singular_values,
     seed_spread,
     singular_values,
+    snapshots,
+    training_clip,
+    training_loss,
     weight_eigenvalues,
     weight_gradient,
     weight_spectrum,
@@ -63,6 +66,13 @@ def _figure(module: ModuleType, alt: str) -> Figure:
 
 
 FIGURES: dict[str, Figure] = {
+    "training_loss": _figure(training_loss, "Loss at every update, on a logarithmic axis"),
+    "training_clip": _figure(
+        training_clip, "Norm of the gradient before and after clipping at every update"
+    ),
+    "snapshots": _figure(
+        snapshots, "Norm of the gradient at every step, for successive snapshots of a training"
+    ),
     "gradient_norms": _figure(
         gradient_norms, "Norm of the gradient at every step, on a logarithmic axis"
     ),

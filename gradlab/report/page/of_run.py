@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import network, trained, words
+from gradlab.report import network, trained, training, words
 from gradlab.report.page import Page, Section, document
 from gradlab.report.page.elements import (
     Drawing,
@@ -53,7 +53,7 @@ def page(
 def found(record: Record) -> tuple[str, str, list[str], list[str]]:
     """What was found: in one sentence, the kind of it, why and what else, caveats."""
     clip = words.clipping(record)
-    lines = [*words.reasons(record), *([clip] if clip else [])]
+    lines = [*training.sentences(record), *words.reasons(record), *([clip] if clip else [])]
     lines += [*words.findings(record), *trained.sentences(record)]
     kind = "" if network.sums(record) else record.summary["verdict"]
     return words.headline(record), kind, lines, record.summary["caveats"]

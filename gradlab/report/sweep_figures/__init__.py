@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 from gradlab.files import write_whole
 from gradlab.report import style
-from gradlab.report.sweep_figures import categories, curves, growth_rate, phase_diagram
+from gradlab.report.sweep_figures import (
+    categories,
+    curves,
+    final_loss,
+    growth_rate,
+    phase_diagram,
+)
 from gradlab.report.sweep_figures.grid import AxisValues, Curves, Grid, grid
 from gradlab.report.sweep_table import Row
 
@@ -38,6 +44,9 @@ def _figure(module: ModuleType, alt: str) -> SweepFigure:
 
 
 SWEEP_FIGURES: dict[str, SweepFigure] = {
+    "final_loss": _figure(
+        final_loss, "Loss at the end of every training, with its interval, and the baseline"
+    ),
     "phase_diagram": _figure(
         phase_diagram, "Growth rate in colours over two swept numbers, with the edge at zero"
     ),

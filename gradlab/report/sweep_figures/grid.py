@@ -24,7 +24,11 @@ Curve = tuple[NDArray[Any], NDArray[Any]]  # t and log10 norms, (N,) each
 Curves = Callable[[int], Curve] | Mapping[int, Curve]
 
 
-NUMBERS = ("mean", "low", "high", "bound", "theory", "left")  # of a Grid
+# of a Grid
+NUMBERS = (
+    *("mean", "low", "high", "bound", "theory", "left"),
+    *("loss", "loss_low", "loss_high", "baseline"),
+)
 
 
 class Status(IntEnum):
@@ -51,6 +55,10 @@ class Grid:
     bound: Array  # ln of the textbook's bound per step
     theory: Array  # the growth rate that theory predicts
     left: Array  # log10 of what is left of the gradient
+    loss: Array  # of trainings: at the end, mean over the seeds
+    loss_low: Array
+    loss_high: Array
+    baseline: Array
     status: NDArray[np.int64]
     some_lost: NDArray[np.bool_]  # seeds whose states overflowed, beside others
     verdict: NDArray[np.str_]  # "" where there is no summary
@@ -128,6 +136,8 @@ def _numbers(row: Row) -> list[float]:
     bound = lookup(row.summary, ("theory", "textbook", "bound_per_step"))
     found = [*rate, math.log(bound) if bound else None, theory_growth_rate(row.summary)]
     found.append(row.summary.get("log10_remaining"))
+    found += [lookup(row.summary, ("train", "final_loss", k)) for k in ("mean", "low", "high")]
+    found.append(lookup(row.summary, ("train", "baseline")))
     return [math.nan if value is None else float(value) for value in found]
 
 

@@ -15,6 +15,7 @@ from gradlab.config import from_mapping
 from gradlab.plan import settle
 from gradlab.record import Record
 from gradlab.runner import run
+from gradlab.training.course import train_many
 
 SMALL: dict[str, Any] = {"hidden_size": 6, "batch_size": 3, "seq_len": 30, "seeds": 4}
 RELU = {"type": "rnn", "activation": "relu"}
@@ -27,6 +28,22 @@ TEXTBOOK: dict[str, Any] = {
     "inputs": "zeros",
     "generator": "mt19937",
     "seeds": [3],
+}
+ORDER: dict[str, Any] = {"task": "temporal_order", "updates": 30, "learning_rate": 0.5}
+TRAINED: dict[str, dict[str, Any]] = {
+    "training": {"cell": "rnn", "clip": 0.4, "train": ORDER},
+    "training without a clip": {"cell": "lstm", "train": ORDER | {"updates": 250}},
+    "training by value": {"cell": "rnn", "clip": {"threshold": 0.1, "by": "value"}, "train": ORDER},
+    "training that ends": {
+        "cell": "rnn",
+        "train": ORDER | {"stop_when": {"loss": 10.0, "over": 7}},
+    },
+    "training that overflows": {"cell": "linear", "weight_scale": 1e30, "train": ORDER},
+    "training of one seed": {"cell": "gru", "seeds": 1, "train": ORDER | {"task": "adding"}},
+    "training at all steps": {
+        "cell": "rnn",
+        "train": {"task": "copy", "updates": 3, "snapshot_every": 1},
+    },
 }
 WINDOW = {"steps": 10, "mode": "sliding"}
 LONG: dict[str, Any] = {"cell": "linear", "inputs": "zeros", "seq_len": 5000, "spectrum": "none"}
@@ -175,9 +192,16 @@ def record(case: str) -> Record:
         return change(record(source))
     if case.endswith(", theory"):
         return with_theory(record(case.removesuffix(", theory")))
+    if case.startswith("training"):
+        return learned(**TRAINED[case])
     if case.startswith("spectra, "):
         return made(**SPECTRA, **SPECTRAL[case.removeprefix("spectra, ")])
     return made(**CASES[case])
+
+
+def learned(**keys: Any) -> Record:
+    """The record of a small training."""
+    return train_many([settle(from_mapping(SMALL | keys).config)[1]])[0]
 
 
 def made(**keys: Any) -> Record:

@@ -1,0 +1,3 @@
+"""What is learned, and how: tasks with their batches, optimisers, and the section `train` of a
+config in plain numbers.
+"""

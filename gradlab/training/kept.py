@@ -1,0 +1,143 @@
+"""A training on disk while it goes on: `.training/NAME/` beside the folder of its result.
+
+    state.npz            weights, optimiser, curves so far: where to go on from
+    snapshot-N.npz       what was recorded after N updates
+
+Every file appears whole, the snapshot before the state that has it behind it; so a training that is
+killed at any moment goes on from its last snapshot, with the same bits as if nothing had happened.
+The folder is locked while a process trains in it, and removed when the result is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab import __version__
+from gradlab.archive import UNREADABLE, opened
+from gradlab.ensemble import Names
+from gradlab.errors import GradlabError
+from gradlab.files import reason, write_whole
+from gradlab.nonlinearity import Array
+from gradlab.provenance import same_minor
+from gradlab.record import SCHEMA
+from gradlab.spec import Spec
+from gradlab.training.state import State
+from gradlab.training.update import trained
+
+UNFINISHED = ".training"
+STATE = "state.npz"
+METADATA = "metadata"
+
+
+def place(result: Path) -> Path:
+    """Where the training of a result is kept while it goes on."""
+    real = Path(os.path.realpath(result))
+    return real.parent / UNFINISHED / real.name
+
+
+class InFolder:
+    """The keeper of one training."""
+
+    def __init__(self, folder: Path, spec: Spec) -> None:
+        self.folder, self.spec = folder, spec
+
+    def found(self) -> State | None:
+        """Where it was interrupted; None where there is nothing to go on from."""
+        loaded = self._load(STATE)
+        if loaded is None:
+            return None
+        try:
+            state = State.of(loaded[0], trained(self.spec).optimizer.slots)
+        except KeyError:
+            return None
+        there = all(self.snapshot(at) for at in trained(self.spec).snapshots if at <= state.update)
+        return state if there else None
+
+    def snapshot(self, update: int) -> tuple[dict[str, Array], Names] | None:
+        """One that was kept; None where there is none of this update, or a torn one."""
+        loaded = self._load(_snapshot(update))
+        return None if loaded is None else (loaded[0], loaded[1]["names"])
+
+    def keep(self, state: State, arrays: dict[str, Array], names: Names) -> None:
+        """Write the snapshot, then the state. Raises GradlabError where that cannot be."""
+        write_whole(self.folder / _snapshot(state.update), self._bytes(arrays, {"names": names}))
+        write_whole(self.folder / STATE, self._bytes(state.arrays(), {}))
+
+    def _bytes(self, arrays: Mapping[str, Array], more: dict[str, Any]) -> bytes:
+        return packed(arrays, self.spec, more)
+
+    def _load(self, name: str) -> tuple[dict[str, Array], dict[str, Any]] | None:
+        """Arrays and metadata of a file of this very training; None where it is not, or torn."""
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        try:
+            with opened(path.read_bytes()) as file:
+                arrays = {key: file[key] for key in file.files}
+            metadata = json.loads(str(arrays.pop(METADATA)))
+            same = metadata["identity"] == self.spec.identity and metadata["schema"] == SCHEMA
+            return (
+                (arrays, metadata)
+                if same and same_minor(metadata["gradlab"], __version__)
+                else None
+            )
+        except UNREADABLE:  # begun anew: the result is the same, only later
+            return None
+
+
+def _snapshot(update: int) -> str:
+    return f"snapshot-{update}.npz"
+
+
+def packed(arrays: Mapping[str, Array], spec: Spec, more: Mapping[str, Any]) -> bytes:
+    """An npz file of these arrays, which tells of which training it is: the same bytes for the same
+    arrays.
+    """
+    head = {"schema": SCHEMA, "gradlab": __version__, "identity": spec.identity, **more}
+    buffer = io.BytesIO()
+    every: Mapping[str, Any] = arrays
+    text = np.array(json.dumps(head))
+    np.savez(buffer, metadata=text, **every)
+    return buffer.getvalue()
+
+
+@contextmanager
+def held(result: Path, spec: Spec, force: bool) -> Iterator[InFolder]:
+    """The keeper of the training of a result, its folder locked; the folder goes when the block
+    ends well, and stays when it does not.
+
+    force: what is there is not gone on from. Raises GradlabError where another process trains
+    there, and where the folder cannot be made.
+    """
+    folder = place(result)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise GradlabError(f"cannot write to {str(folder)!r}: {reason(error)}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            why = f"another gradlab trains {result.name} at the moment"
+            raise GradlabError(f"{why}; wait for it, or give another --out or name=") from error
+        keeper = InFolder(folder, spec)
+        if force or keeper.found() is None:
+            for path in folder.iterdir():
+                path.unlink()
+        yield keeper
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+    finally:
+        os.close(descriptor)
