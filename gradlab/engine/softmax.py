@@ -2,8 +2,8 @@
 
 The same loss as `gradlab.engine.loss` has for targets that are one-hot; here they are the numbers
 of the classes, so that a vocabulary of 10,000 words costs its products and little else. All steps
-and sequences lie side by side, and the outputs are made, turned into probabilities and used up a
-piece at a time, so that a piece stays close to the core and no array holds all outputs.
+and sequences lie side by side. The outputs are made, turned into probabilities and used up a few
+rows at a time, so that these stay close to the core, and no array holds more than a piece of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from gradlab.engine.scaled import Scaled
 from gradlab.nonlinearity import Array
 
-PIECE = 2**22  # bytes of outputs at a time
-LEAST = 8  # columns of a piece: fewer make thin products
+PIECE = 2**25  # bytes of outputs that are held
+CLOSE = 2**22  # bytes of them that are worked on at a time
+LEAST = 8  # rows of either: fewer make thin products
 
 
 class Classified(NamedTuple):
@@ -57,24 +58,32 @@ def _member(
     n, O = len(h), len(V)
     dh = np.empty_like(h)
     loss, right, scale = 0.0, 0, np.asarray(1 / n, h.dtype)
-    piece = max(LEAST, PIECE // (O * h.itemsize))
-    buffer = np.empty((min(piece, n), O), h.dtype)
-    for start in range(0, n, piece):
-        some = slice(start, min(start + piece, n))
-        own, target = h[some], y[some]
-        z = np.matmul(own, V.T, out=buffer[: len(own)])
-        z += c
-        k = np.arange(len(own))
-        best = z.argmax(axis=1)
-        right += int((best == target).sum())
-        z -= z[k, best][:, None]
-        at_target = z[k, target].astype(float)
-        np.exp(z, out=z)
-        total = z.sum(axis=1)
-        loss += float((np.log(total.astype(float)) - at_target).sum())
-        z *= (scale / total)[:, None]
-        z[k, target] -= scale
-        np.matmul(z, V, out=dh[some])
-        dV += z.T @ own
-        dc += z.sum(axis=0)
+    held, close = (max(LEAST, size // (O * h.itemsize)) for size in (PIECE, CLOSE))
+    buffer = np.empty((min(held, n), O), h.dtype)
+    for start in range(0, n, held):
+        end = min(start + held, n)
+        for k in range(start, end, close):
+            some = slice(k, min(k + close, end))
+            z = np.matmul(h[some], V.T, out=buffer[k - start : some.stop - start])
+            z += c
+            own = _softmax(z, y[some], scale)
+            loss, right = loss + own[0], right + own[1]
+            np.matmul(z, V, out=dh[some])
+        dz = buffer[: end - start]
+        dV += dz.T @ h[start:end]
+        dc += dz.sum(axis=0)
     return loss, right, dh
+
+
+def _softmax(z: Array, y: NDArray[np.integer], scale: Array) -> tuple[float, int]:
+    """Outputs z (n, O) become dL/dz, in place; the sum of the losses, the number of right ones."""
+    k = np.arange(len(z))
+    best = z.argmax(axis=1)
+    z -= z[k, best][:, None]
+    at_target = z[k, y].astype(float)
+    np.exp(z, out=z)
+    total = z.sum(axis=1)
+    z *= (scale / total)[:, None]
+    z[k, y] -= scale
+    loss = float((np.log(total.astype(float)) - at_target).sum())
+    return loss, int((best == y).sum())

@@ -195,9 +195,9 @@ EIGENVALUES = 100  # such operations for H^3
 
 
 def _radius_every(spec: Spec) -> int:
-    """Updates between spectral radii: so many that they take a tenth of the time at the most."""
+    """Updates between spectral radii: so many that they take a twentieth of the time, about."""
     H, gates, layers = spec.H, len(spec.base.GATES), spec.topology.layers
     radius = EIGENVALUES * gates * layers * H**3
     products = 6 * layers * max(gates, 1) * H * (H + spec.I) * spec.B * spec.T
     outputs = 6 * spec.outputs * H * spec.B * len(spec.loss_steps)
-    return max(1, math.ceil(10 * radius / (products + outputs + OVERHEAD * spec.T)))
+    return max(1, math.ceil(20 * radius / (products + outputs + OVERHEAD * spec.T)))
