@@ -112,7 +112,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[terminal]'
 	touch $@
 
 # after the other: with make -j two of them would install into one place at the same time
@@ -126,7 +126,7 @@ $(LOWEST)/.installed: pyproject.toml .ci/lowest.py
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) .ci/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(LOWEST)/constraints.txt --editable '.[keras,parquet,netcdf]' 'pytest>=9' hypothesis
+	  --constraint $(LOWEST)/constraints.txt --editable '.[terminal,keras,parquet,netcdf]' 'pytest>=9' hypothesis
 	touch $@
 
 # BENCH: workloads and options, e.g. BENCH="W2 W3 --rounds 15 --torch-python ~/torch/bin/python"

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
-EXTRAS = ("keras", "parquet", "netcdf")
+EXTRAS = ("terminal", "keras", "parquet", "netcdf")
 
 
 def lowest(requirement: str) -> str:

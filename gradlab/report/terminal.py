@@ -109,6 +109,13 @@ def _curve(record: Record, out: Console) -> None:
 
 
 def _plots(record: Record, out: Console) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("plotille") is None:
+        _curve(record, out)
+        hint = "plots of it and of a spectrum need an extra: pip install 'gradlab-rnn[terminal]'"
+        out.print(Text(hint, style="dim"))
+        return
     from gradlab.report.plotted import plots
 
     for plot in plots(record, out.width):

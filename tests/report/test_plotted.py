@@ -149,6 +149,15 @@ def test_without_unicode_it_is_one_line() -> None:
     assert "log |dL/dh_t|  t=0 " in text
 
 
+def test_without_the_plotter_it_is_one_line_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    text = shown(run(), "utf-8")
+    assert "log |dL/dh_t|  t=0 " in text
+    assert "pip install 'gradlab-rnn[terminal]'" in text
+
+
 def test_only_show_loads_the_plotter(tmp_path: Path) -> None:
     gradlab.run({"cell": "rnn", **NORMS, "figures": "none"}, out=tmp_path / "a")
     code = (
