@@ -21,7 +21,7 @@ from gradlab.identity import describe
 from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
 from gradlab.lessons.lesson import Training
-from gradlab.lessons.settling import lesson
+from gradlab.lessons.settling import lesson, refuse_untrained
 from gradlab.machine import room
 from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
@@ -46,11 +46,12 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
+    refuse_untrained(config)
     init, config = trained(config) if config.init.file is not None else _drawn(config)
     cell = find(config.cell.type)
-    training, config = lesson(config)
     given, config = given_inputs(config)
     config = _again(config) if config.init.file or given is not None else config
+    training, config = lesson(config)
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
     shifted = I  # the width of an output that is the next input, or its class

@@ -38,7 +38,7 @@ HELP = """Does a recurrent cell carry a gradient? How far? Why?
 gradlab run configs/rnn_exploding.yaml                    one experiment
 gradlab run configs/rnn_exploding.yaml weight_scale=0.5   with another value
 gradlab run --weights model.safetensors                   trained weights
-gradlab train configs/train_adding.yaml                   the gradient while it learns
+gradlab train configs/train_clip.yaml                     while it learns
 gradlab inspect model.safetensors                         the layers in a file
 gradlab show results/rnn_exploding                        read it again
 gradlab new lstm > my.yaml                                a config to begin

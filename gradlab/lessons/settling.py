@@ -35,7 +35,6 @@ def lesson(config: Config) -> tuple[Training | None, Config]:
     """
     if config.train is None:
         return None, config
-    _check(config)
     train = config.train
     task = _task(config, train)
     if task.inputs is not None and config.input_size not in (None, task.inputs):
@@ -64,8 +63,10 @@ def lesson(config: Config) -> tuple[Training | None, Config]:
     return training, config.model_copy(update={"train": settled, "loss": loss, **sizes})
 
 
-def _check(config: Config) -> None:
-    """Raises GradlabError for keys that do not go with `train`."""
+def refuse_untrained(config: Config) -> None:
+    """Raises GradlabError for keys that do not go with `train`. Of a config as it was written."""
+    if config.train is None:
+        return
     for key in ("inputs", "loss"):
         if key in config.model_fields_set:
             raise at((key,), f"{key} cannot be given with train, whose task says it; remove it")

@@ -16,7 +16,7 @@ def report(record: Record, name: str, figures: Sequence[tuple[Path, str]]) -> st
     parts = [
         f"# {escape(name)}",
         escape(experiment(record)),
-        f"**{escape(words.headline(record))}**",
+        f"**{escape(training.headline(record))}**",
     ]
     parts += [escape(sentence) for sentence in training.sentences(record)]
     parts += ["\n".join(f"- {escape(reason)}" for reason in words.reasons(record))]

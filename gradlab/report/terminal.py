@@ -42,7 +42,8 @@ class _Console(Console):
 def show(record: Record, out: Console, plots: bool = False) -> None:
     """Print the summary of one run. plots: the curve, and a spectrum, of several lines each."""
     out.print(Text(experiment(record), style="dim"))
-    out.print(Text(words.headline(record), style=f"bold {verdict_colour(record)}"))
+    colour = "" if training.applies(record) else verdict_colour(record)
+    out.print(Text(training.headline(record), style=f"bold {colour}".strip()))
     for sentence in training.sentences(record):
         out.print(Text(sentence))
     for reason in words.reasons(record):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.record import Record
+from gradlab.report import words
 from gradlab.report.words import plain, power, share
 
 MOST_SEEDS = 50  # of the table
@@ -24,7 +25,9 @@ def applies(record: Record) -> bool:
 
 
 def headline(record: Record) -> str:
-    """The loss at the start and at the end, in one sentence."""
+    """What stands first: of a training the loss at the start and at the end, else the verdict."""
+    if not applies(record):
+        return words.headline(record)
     told = record.summary["train"]
     task, seeds = told["task"].replace("_", " "), len(record["seeds"])
     of = f"median of {seeds} seeds" if seeds > 1 else "one seed"
@@ -35,11 +38,11 @@ def headline(record: Record) -> str:
 
 
 def sentences(record: Record) -> list[str]:
-    """All that is to be said of a training; nothing of a run."""
+    """What else is to be said of a training, the verdict at its end included; nothing of a run."""
     if not applies(record):
         return []
     told = record.summary["train"]
-    lines = [f"Training: {headline(record)}.", _seeds(told, len(record["seeds"]))]
+    lines = [_seeds(told, len(record["seeds"]))]
     if "final_perplexity" in told:
         final = told["final_perplexity"]["mean"]
         lines.append(
@@ -51,7 +54,9 @@ def sentences(record: Record) -> list[str]:
     if told["stopped"]:
         what = "reached what stop_when asks for, or was ended by an update that was not finite"
         lines.append(f"{told['stopped']} of {len(record['seeds'])} seeds {what}.")
-    return [line for line in [*lines, _nonfinite(record), *_clip(record)] if line]
+    verdict = words.headline(record)
+    lines += [_nonfinite(record), *_clip(record), f"{verdict[0].upper()}{verdict[1:]}."]
+    return [line for line in lines if line]
 
 
 def tables(record: Record) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
@@ -66,13 +71,13 @@ def tables(record: Record) -> list[tuple[str, tuple[str, ...], list[tuple[str, .
 
 def _seeds(told: dict[str, Any], seeds: int) -> str:
     """How many seeds ended where."""
-    words = {
+    places = {
         "below": f"below the baseline (less than {BELOW} of it)",
         "at": "at it",
         "above": f"above it (more than {ABOVE} of it)",
         "nonfinite": "not finite",
     }
-    parts = [f"{told['seeds'][place]} {text}" for place, text in words.items()]
+    parts = [f"{told['seeds'][place]} {text}" for place, text in places.items()]
     return f"Seeds at the end: of {seeds}, {', '.join(parts)}."
 
 

@@ -165,9 +165,9 @@ def _theory(record: Record) -> str:
 
 
 def clipping(record: Record) -> str | None:
-    """What clipping did to the gradient; None where there was none."""
+    """What clipping did to the gradient of a run; None where there was none."""
     clip = record.summary["clip"]
-    if clip is None:
+    if clip is None or "train" in record.summary:  # of a training it is told over all updates
         return None
     threshold, by = plain(clip["threshold"]), clip["by"].replace("_", " ")
     if clip["log10_norm"] is None:

@@ -171,11 +171,11 @@ def test_the_rules_are_makes(tmp_path: Path) -> None:
 
 @needs_make
 def test_make_checks_the_examples_that_expect_something() -> None:
-    printed = make("-n", "-B", "check", "examples").splitlines()
+    printed = make("-n", "-B", "check", "examples", "trainings").splitlines()
     (check,) = [line for line in printed if "gradlab check" in line]
     given = re.findall(r"configs/\S+\.yaml", check)
     assert sorted(given) == [f"configs/{path.name}" for path in EXPECTING]
-    runs = [line for line in printed if re.search(r"gradlab (run|sweep) configs", line)]
+    runs = [line for line in printed if re.search(r"gradlab (run|sweep|train) configs", line)]
     made = [re.findall(r"configs/(\w+)\.yaml", line)[0] for line in runs]
     assert len(made) == len(set(made)) == len(list((ROOT / "configs").glob("*.yaml")))
     assert printed.index(check) > max(k for k, line in enumerate(printed) if line in runs[:1])

@@ -55,8 +55,9 @@ def found(record: Record) -> tuple[str, str, list[str], list[str]]:
     clip = words.clipping(record)
     lines = [*training.sentences(record), *words.reasons(record), *([clip] if clip else [])]
     lines += [*words.findings(record), *trained.sentences(record)]
-    kind = "" if network.sums(record) else record.summary["verdict"]
-    return words.headline(record), kind, lines, record.summary["caveats"]
+    plain = network.sums(record) or training.applies(record)
+    kind = "" if plain else record.summary["verdict"]
+    return training.headline(record), kind, lines, record.summary["caveats"]
 
 
 def by_seed(record: Record) -> Table:
