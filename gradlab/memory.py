@@ -55,7 +55,7 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
+        every = _nearest(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
     else:
         every = _multiple(spec.checkpoint, block)
     marked = int(kept * min(every, T) + state * T / every + between * T)
@@ -168,3 +168,8 @@ def _between(n: int, most: int, least: int) -> int:
 
 def _multiple(n: int, of: int) -> int:
     return max(of, -(-n // of) * of)
+
+
+def _nearest(n: int, of: int) -> int:
+    """The nearest multiple, at least one."""
+    return max(of, (n + of // 2) // of * of)
