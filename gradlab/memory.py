@@ -69,13 +69,14 @@ def side_by_side(spec: Spec) -> bool:
 
 
 class PerStep(NamedTuple):
-    """Bytes of a step, for one member: a state, and all that forward keeps with it, of all chains;
-    of one chain what backward makes of a step of a block: its local derivatives, cotangents, and
-    terms of the gradients.
+    """Bytes of a step, for one member: a state, all that forward keeps with it, and inputs, a part
+    of that, of all chains; of one chain what backward makes of a step of a block: its
+    local derivatives, cotangents, and terms of the gradients.
     """
 
     state: int
     kept: int
+    inputs: int
     local: int
     cotangents: int
     shares: int
@@ -85,7 +86,8 @@ def per_step(spec: Spec) -> PerStep:
     """What a step takes."""
     each = np.array([_rows_per_step(I, spec) for I in _widths(spec)]) * spec.dtype.itemsize * spec.B
     state, kept = (each[:, :2].sum(axis=0) * len(spec.entries)).tolist()
-    return PerStep(state, kept, *each[:, 2:].max(axis=0).tolist())
+    drawn = spec.I * spec.topology.stride * spec.dtype.itemsize * spec.B * len(spec.entries)
+    return PerStep(state, kept, drawn, *each[:, 2:].max(axis=0).tolist())
 
 
 def bytes_per_step(spec: Spec) -> tuple[int, int]:
@@ -99,7 +101,7 @@ def _widths(spec: Spec) -> list[int]:
 
 
 def _rows_per_step(I: int, spec: Spec) -> tuple[int, ...]:
-    """The rows of a chain with so many inputs, in the order of `PerStep`."""
+    """The rows of a chain with so many inputs, in the order of `PerStep`, `inputs` left out."""
     if sum(map(prod, _shapes(I, spec).values())) <= PROBED:
         return _tried(spec.H, I, spec)
     H, i = min(spec.H, SMALLER), min(I, SMALLER)

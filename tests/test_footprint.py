@@ -30,6 +30,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gradlab
@@ -173,6 +174,20 @@ def test_the_estimate_is_what_two_threads_take(case: str, tmp_path: Path) -> Non
     cut = split(spec, len(spec.seeds), 2)
     assert cut.workers == 2 and len(cut.pieces) > 2, "pieces follow one another in each thread"
     found = measured(THREADED[case], tmp_path, jobs=2)
+    taken = found["peak"] - found["loaded"]
+    assert taken > 25, "too small to say anything"
+    assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_inputs_that_members_share_count_once(jobs: int, tmp_path: Path) -> None:
+    """As many units as inputs: without the inputs of each member a third is left out."""
+    x = np.random.default_rng(1).standard_normal((16, 200, 64))
+    np.save(tmp_path / "inputs.npy", x)
+    given = {"type": "file", "path": str(tmp_path / "inputs.npy"), "cut": "start"}
+    sizes = {"hidden_size": 64, "seq_len": 200, "batch_size": 16, "seeds": 32}
+    found = measured({**sizes, "inputs": given}, tmp_path, jobs)
     taken = found["peak"] - found["loaded"]
     assert taken > 25, "too small to say anything"
     assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
