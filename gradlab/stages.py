@@ -26,6 +26,7 @@ from gradlab.memory import (
     weight_bytes,
     weight_sets,
 )
+from gradlab.sequences.recording import Recording
 from gradlab.spec import Spec
 from gradlab.trial import Step, one_step
 
@@ -64,18 +65,25 @@ class Footprint:
         return max(vars(self), key=lambda name: float(vars(self)[name]))
 
 
-def stages(spec: Spec, every: int | None) -> Iterator[Footprint]:
-    """The stages of one member, one after the other."""
+def stages(
+    spec: Spec, every: int | None, piece: int = 1, alone: bool = True
+) -> Iterator[Footprint]:
+    """The stages of one of the members of a piece, one after the other. alone: all members are of
+    one experiment.
+    """
     step, each, width = per_step(spec), set_weights(spec), spec.dtype.itemsize
+    inputs = step.inputs / (piece if alone and _same(spec) else 1)
+    step = step._replace(kept=step.kept - step.inputs + int(inputs))
     held, largest = weight_bytes(spec), width * _largest(spec)
     states, dh = _held(spec, step, every), _entering(spec)
+    drawing = _drawing(spec, every, states, inputs) + _inputs(spec) / piece
 
     def stage(weights: float, states: float, spectra: float = 0, outputs: float = 0) -> Footprint:
         return Footprint(weights, states, spectra, outputs, 0)
 
     # of all sets, and stacked; where the run's precision is another, one set in float64
     yield stage(2 * held + (NUMBER * each if width < NUMBER else 0), 0)
-    yield stage(held, _drawing(spec, step, every))
+    yield stage(held, drawing)
     for outputs in _outputs(spec):
         yield stage(held, states, outputs=outputs)
     term: float = largest  # of a sum over steps
@@ -87,8 +95,7 @@ def stages(spec: Spec, every: int | None) -> Iterator[Footprint]:
     block = states + _block(spec, step)
     yield stage(2 * held + term, block, _spectra(spec, step), dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits
-        drawn = _drawing(spec, step, every) + _again(spec, step)
-        yield stage(2 * held + term, drawn, _spectra(spec, step), dh)
+        yield stage(2 * held + term, drawing + _again(spec, step), _spectra(spec, step), dh)
     if "product" in spec.largest and fits(_width(spec), spec.steps):
         yield stage(2 * held, states, _looking(spec, step), dh)
     if spec.lag_split:
@@ -97,14 +104,15 @@ def stages(spec: Spec, every: int | None) -> Iterator[Footprint]:
         yield stage(2 * held, states + 2 * _handed(spec) * spec.steps, 0, dh)
     # the states are gone; gradients, and clipped
     clipped = held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
-    squares = 2 * spec.H**2  # LAPACK's own copies of a block
-    recurrent = 2 * _recurrent(spec) + squares if spec.base.GATES else 0
-    yield stage(2 * held + max(clipped + largest, width * recurrent), 0)
+    yield stage(2 * held + max(clipped + largest, width * _recurrent(spec)), 0)
 
 
 def _recurrent(spec: Spec) -> int:
-    """Numbers in the recurrent matrices of which singular values are taken at the same time."""
-    return len(spec.base.GATES) * spec.H**2 * (weight_sets(spec) // len(spec.entries))
+    """Numbers in the recurrent matrices of which singular values are taken at the same time, twice,
+    and LAPACK's own copies of a block.
+    """
+    matrices = len(spec.base.GATES) * (weight_sets(spec) // len(spec.entries))
+    return (2 * matrices + 2) * spec.H**2 if matrices else 0
 
 
 def _largest(spec: Spec) -> int:
@@ -185,17 +193,24 @@ def _outputs(spec: Spec) -> Iterator[float]:
         yield each * (outputs * spec.outputs + read * spec.handed)
 
 
-def _drawing(spec: Spec, step: PerStep, every: int | None) -> float:
-    """Inputs are drawn by blocks, for one member after the other, in float64."""
-    drawn = _inputs(spec)
-    if every is not None and every < spec.steps:  # and drawn again when the states are there
-        return drawn + _held(spec, step, every)
-    inputs = spec.T * spec.I * spec.B * spec.dtype.itemsize
-    return drawn + inputs * (1 if len(spec.entries) == 1 else 1.5)
+def _drawing(spec: Spec, every: int | None, states: float, inputs: float) -> float:
+    """Inputs (bytes a step) that have been drawn, when the last ones are."""
+    if every is not None and every < spec.steps:  # they are drawn again when the states are there
+        return states
+    return inputs * spec.steps / len(spec.entries) * (1 if len(spec.entries) == 1 else 1.5)
+
+
+def _same(spec: Spec) -> bool:
+    """Whether the members of an experiment share the memory of their inputs."""
+    given = spec.inputs.given
+    one = len(spec.entries) == 1 and spec.topology.stride == 1  # else each has copies
+    return one and isinstance(given, Recording) and given.cut == "start"
 
 
 def _inputs(spec: Spec) -> int:
-    """A block of inputs as it is drawn."""
+    """A block of inputs as it is drawn, for one member of a piece after the other, in float64."""
+    if spec.inputs.given is not None:
+        return 0
     return NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
 
 

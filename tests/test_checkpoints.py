@@ -21,7 +21,7 @@ import pytest
 import gradlab
 from gradlab import memory
 from gradlab.config import from_mapping
-from gradlab.engine.forward import BLOCK, block_steps
+from gradlab.engine.forward import BLOCK
 from gradlab.memory import MEMORY, bytes_per_step, memory_plan, weight_bytes
 from gradlab.plan import settle
 from gradlab.spec import Spec
@@ -87,8 +87,9 @@ def spec_of(**changes: Any) -> Spec:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "lstm_peephole"])
 def test_auto_takes_the_least_memory(cell: str) -> None:
-    """Marks and a segment, T s / k + k c. The chosen k is rounded up by less than a block; where it
-    is r times the best one, that is (r + 1 / r) / 2 times the least.
+    """Marks and a segment, T s / k + k c, which is (x + 1 / x) / 2 times the least where k is x
+    times the best. k is rounded to the nearest number of whole blocks, here of 64 steps: where the
+    best is above one block, x is between 2 / 3 and 4 / 3, and that is at most 1.083.
     """
     spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=16, seq_len=40_000)
     state, kept = bytes_per_step(spec)
@@ -96,10 +97,7 @@ def test_auto_takes_the_least_memory(cell: str) -> None:
     assert every is not None and every % BLOCK == 0
     k = np.arange(1, spec.T + 1)
     held = spec.T * state / k + k * kept
-    block = block_steps(spec.T, spec.H * spec.B)
-    r = 1 + block / (int(held.argmin()) + 1)
-    assert every % block == 0
-    assert held[every - 1] < (r + 1 / r) / 2 * held.min()
+    assert held[every - 1] < 1.1 * held.min()
 
 
 def test_weights_count_where_an_ensemble_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
