@@ -10,7 +10,8 @@ A value may be about the seeds in different ways, `of`:
 
 Absent, it is what is usual for the name: of a rate that has its interval in the summary, `interval`
 for min and max, so that chance alone seldom passes, and the mean for near and equals; at a lag the
-median; of everything else the number in summary.json.
+median; of everything else the number in summary.json, and so of what a training of one seed came
+to: over one seed there is no interval.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from gradlab.analysis.growth import spread
 from gradlab.config import Expectation
 from gradlab.config.expectation import NONE
-from gradlab.expectations.names import has_interval, scalars
+from gradlab.expectations.names import fitted, has_interval, scalars
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
 from gradlab.runner import of_member
@@ -73,7 +74,7 @@ def usual(one: Expectation, interval: bool) -> str:
 
 def _finding(one: Expectation, record: Record, whole: Values, alone: list[Values]) -> Finding:
     interval = one.lag is None and has_interval(one.name, whole)
-    of = one.of or usual(one, interval)
+    of = one.of or usual(one, interval and (len(alone) > 1 or fitted(one.name)))
     if one.lag is None:
         values = [_value(one.name, each) for each in alone]
     else:

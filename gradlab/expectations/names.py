@@ -180,6 +180,13 @@ def kind_of(name: str, known: Names) -> Kind | None:
     return NUMBER if has_interval(name, known.scalars) else known.scalars.get(name)
 
 
+def fitted(name: str) -> bool:
+    """Whether the interval of a name is also there for one seed: that of a fitted slope is, and
+    that of what a training came to is over the seeds.
+    """
+    return not name.startswith("train.")
+
+
 def has_interval(name: str, values: Mapping[str, Any]) -> bool:
     """Whether a name stands for a mean with its interval: growth_rate."""
     return f"{name}.mean" in values and f"{name}.low" in values

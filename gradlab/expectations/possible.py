@@ -11,7 +11,16 @@ from gradlab.config import Expectation
 from gradlab.config.expectation import NONE, OPTIONS
 from gradlab.config.problems import guess
 from gradlab.errors import GradlabError, Problem
-from gradlab.expectations.names import ALWAYS, NUMBER, Kind, Names, has_interval, kind_of, names
+from gradlab.expectations.names import (
+    ALWAYS,
+    NUMBER,
+    Kind,
+    Names,
+    fitted,
+    has_interval,
+    kind_of,
+    names,
+)
 from gradlab.spec import Spec
 
 ABSENT = {  # what a run must have for a part of the summary to be there
@@ -62,7 +71,8 @@ def _problems(one: Expectation, known: Names, spec: Spec) -> Iterator[Problem]:
     else:
         yield from (problem(text, option) for option, text in _misplaced(one, spec))
         yield from (problem(text) for text in _unfit(one, NUMBER))
-    alone = len(spec.seeds) < 2 and not has_interval(one.name, known.scalars)
+    slope = has_interval(one.name, known.scalars) and fitted(one.name)
+    alone = len(spec.seeds) < 2 and not slope
     if alone and one.of in ("low", "high", "interval"):
         yield problem("an interval over seeds takes two seeds at least; here is one", "of")
     if one.of == "summary" and one.lag is not None:

@@ -30,6 +30,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradlab.report import sweep_page
 from gradlab.report.explorer import choice, content, panel, traces
 from gradlab.report.explorer.choice import choose
 from gradlab.report.explorer.traces import Trace
@@ -42,7 +43,7 @@ from gradlab.sweeps import again as stored_sweep
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.taskfile import TaskFile
 from tests.report.result_folders import SCRIPT, run, sweep
-from tests.report.sweep.sweep_rows import SCALE, Swept, closed, made
+from tests.report.sweep.sweep_rows import SCALE, Swept, closed, learned, made
 
 CHARTING = Path(__file__).resolve().parents[2] / "charting"
 HALF = 0.5 / traces.FINE  # decades: what rounding to FINE leaves
@@ -149,6 +150,30 @@ def test_numbers_are_those_of_the_summaries() -> None:
             exact = row.summary["growth_rate"][name]
             # five digits are kept
             assert found["numbers"][name][k] == pytest.approx(exact, rel=5e-5, abs=0)
+
+
+def test_the_columns_of_trainings_are_those_of_their_table() -> None:
+    """Each column of numbers has the numbers that its header names."""
+    loss = {("x", g): 0.25 + g for g in SCALE} | {("y", g): 3 - g for g in SCALE}
+    plain = made({"c": ["x", "y"], "g": SCALE}, lambda c, g: math.log(g))
+    swept = learned(plain, lambda *at: loss[at])
+    found, told = data_of(swept), sweep_page.points(grid(swept.axes, swept.rows), swept.rows)
+    assert len(found["columns"]) == len(told.header)
+    named = dict(zip(told.header, found["columns"], strict=True))
+    assert (named["c"], named["g"], named["verdict at the end"]) == (0, 1, "verdicts")
+    wanted = {
+        "final loss": list(loss.values()),
+        "95 % interval": [value - 0.125 for value in loss.values()],
+        "baseline": [2.0] * 10,
+        "below, at, above, not finite": [int(8 * value) for value in loss.values()],
+        "clip acted": [1 / (1 + value) for value in loss.values()],
+        "nats/step": [math.log(g) for _, g in loss],
+    }
+    assert wanted.keys() | {"c", "g", "verdict at the end"} == named.keys()
+    for header, values in wanted.items():
+        # five digits are kept
+        assert found["numbers"][named[header]] == pytest.approx(values, rel=5e-5, abs=0)
+    assert "loss" not in data_of(plain)["numbers"]
 
 
 def test_what_failed_or_is_not_finite() -> None:

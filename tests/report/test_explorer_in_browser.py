@@ -37,7 +37,7 @@ from gradlab.report.stored import Wanted
 from gradlab.sweeps import again as stored_sweep
 from gradlab.sweeps.result import SweepResult
 from tests.cells.own_files import RNN
-from tests.report.sweep.sweep_rows import Swept, closed, made
+from tests.report.sweep.sweep_rows import Swept, closed, learned, made
 
 pytestmark = [
     pytest.mark.browser,
@@ -315,6 +315,25 @@ def test_sorting(column: str, name: str, browser: Tab, folders: dict[str, Path])
         assert sorted(order[: len(known)]) == sorted(known)
     browser.ask(f"{ROWS}[0].click()")  # a row is still its point
     assert browser.ask(KEPT) == order[0]
+
+
+def test_a_training_is_told_by_the_headers_of_its_table(browser: Tab, tmp_path: Path) -> None:
+    """The growth rate is that of the point, and no other column's number; and so with sorting."""
+    scale = [0.5, 1.0, 2.0]
+    swept = learned(made({"g": scale}, lambda g: g - 1.5), lambda g: 4.0 - g)
+    opened(browser, written(tmp_path, swept))
+    browser.ask(f"{ROWS}[0].click()")
+    point = browser.ask("document.getElementById('explorer-point').textContent")
+    assert point.startswith("g=0.5vanishing, -1 nats per step; final loss: 3.5; 95 % interval: ")
+    assert "nats/step" not in point and "baseline: 2; " in point
+    assert browser.ask(SAID).endswith("vanishing, -1 nats per step")
+    for column, order in {"final loss": [2, 1, 0], "clip acted": [0, 1, 2]}.items():
+        heads = "[...document.querySelectorAll('#points th')]"
+        browser.ask(f"{heads}.find(e => e.textContent === '{column}').firstChild.click()")
+        assert browser.ask(f"{ROWS}.map(e => Number(e.cells[0].textContent))") == [
+            scale[k] for k in order
+        ]
+    assert silent(browser)
 
 
 def test_other_axes(browser: Tab, folders: dict[str, Path]) -> None:

@@ -361,6 +361,22 @@ expect:
     refused(command("check", wrong, "--results", tmp_path), "no 'train.final_perplexity.mean'")
 
 
+def test_a_training_of_one_seed_is_held_as_it_is(config: Path, tmp_path: Path) -> None:
+    """Over one seed there is no interval that could be held, and what asks for one is refused."""
+    loss = gradlab.train(config, "seeds=1").summary["train"]["final_loss"]["mean"]
+
+    def checked(expect: str) -> Any:
+        wanted = f"expect={{train.final_loss: {{{expect}}}}}"
+        return command("check", config, "seeds=1", wanted, "--results", tmp_path)
+
+    held = checked(f"min: {0.99 * loss}, max: {1.01 * loss}")  # about the very same bits
+    assert held.exit_code == 0, held.stdout + held.stderr
+    assert "none" not in held.stdout
+    assert checked(f"max: {0.99 * loss}").exit_code == 1
+    assert checked(f"min: {1.01 * loss}").exit_code == 1
+    refused(checked("max: 100, of: low"), "takes two seeds at least; here is one")
+
+
 def test_a_sweep_over_trainings_has_the_records_of_each_alone(config: Path, tmp_path: Path) -> None:
     axes = {"train.learning_rate": [0.1, 0.5], "clip": ["none", 0.3], "cell": ["rnn", "gru"]}
     config.write_text(CONFIG + f"sweep: {json.dumps(axes)}\n", encoding="utf-8")

@@ -27,6 +27,13 @@ from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 
 DIGITS = 5  # of a growth rate: to be drawn and sorted; the table has its text
 NUMBERS = ("mean", "low", "high", "theory", "steps", "horizon")
+LEARNED: dict[str, tuple[str, ...]] = {  # of trainings, in the order of the table's columns
+    "loss": ("train", "final_loss", "mean"),
+    "loss_low": ("train", "final_loss", "low"),
+    "baseline": ("train", "baseline"),
+    "below": ("train", "seeds", "below"),
+    "acted": ("train", "clip", "acted"),
+}
 
 
 class Plane(NamedTuple):
@@ -51,11 +58,11 @@ def script_data(
         **plane(made)._asdict(),
         **_colours(made),
         "kinds": [[printable(name), colour(name)] for name in names],
-        "columns": _columns(made),
+        "columns": _columns(made, rows),
         "places": [list(column) for column in zip(*filter(None, places), strict=True)],
         "verdicts": [names.index(_verdict(row)) for row in rows],
         "zero": [int(status_of(row) is Status.ZERO) for row in rows],
-        "numbers": {name: [_number(row, name) for row in rows] for name in NUMBERS},
+        "numbers": {name: [_number(row, name) for row in rows] for name in _numbers(rows)},
         "failed": {k: printable(row.failed) for k, row in enumerate(rows) if row.failed},
         "backwards": any(LENGTH in one.keys for one in choice.axes),
         **_traces([traces.get(row.index) for row in rows]),
@@ -102,9 +109,19 @@ def _colours(made: Grid) -> dict[str, Any]:
     }
 
 
-def _columns(made: Grid) -> list[str | int]:
-    """What each column of the table is sorted by: an axis, verdicts, or one of NUMBERS."""
+def _trained(rows: Sequence[Row]) -> bool:
+    return any(row.summary and "train" in row.summary for row in rows)
+
+
+def _numbers(rows: Sequence[Row]) -> tuple[str, ...]:
+    return (*NUMBERS, *LEARNED) if _trained(rows) else NUMBERS
+
+
+def _columns(made: Grid, rows: Sequence[Row]) -> list[str | int]:
+    """What each column of the table is and is sorted by: an axis, verdicts, or a number's name."""
     keys = [k for k, one in enumerate(made.axes) for _ in one.keys]
+    if _trained(rows):
+        return [*keys, *LEARNED, "verdicts", "mean"]
     theory = ["theory"] if np.isfinite(made.theory).any() else []
     return [*keys, "verdicts", "mean", "low", *theory, "steps", "horizon"]
 
@@ -132,6 +149,8 @@ def _number(row: Row, name: str) -> float | None:
         value = summary.get("half_life") or summary.get("doubling_time")
     elif name == "horizon":
         value = lookup(summary, ("horizon",))
+    elif name in LEARNED:
+        value = lookup(summary, LEARNED[name])
     else:
         value = lookup(summary, ("growth_rate", name))
     return None if value is None or not math.isfinite(value) else _rounded(float(value))

@@ -93,9 +93,10 @@ def _numeric(values: Sequence[tuple[Any, ...]]) -> bool:
 
 def _logarithmic(numbers: Array) -> bool:
     """Whether ascending numbers are spaced more evenly in their logarithms."""
-    if len(numbers) < 3 or numbers[0] <= 0 or numbers[-1] < WIDE * numbers[0]:
+    if len(numbers) < 3 or numbers[0] <= 0 or float(numbers[-1]) < WIDE * float(numbers[0]):
         return False
-    linear, log = np.diff(numbers), np.diff(np.log(numbers))
+    # shares of the largest: the squares of the numbers themselves may leave float range
+    linear, log = np.diff(numbers / numbers[-1]), np.diff(np.log(numbers))
     return bool(log.std() / log.mean() < linear.std() / linear.mean())
 
 

@@ -17,6 +17,7 @@ from gradlab.report import style
 from gradlab.report.figures import decades
 from gradlab.report.sweep_figures import panels
 from gradlab.report.sweep_figures.grid import Grid
+from gradlab.report.training import BELOW
 from gradlab.report.words import plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MOST = 40  # points
 PITCH, AROUND, LEAST = 17.0, 130.0, 200.0  # points: of a row, around the axes, of the figure
 CHARACTER, WIDEST = 5.2, 190.0  # points: of the rows' names
+SHOWN = int(WIDEST / CHARACTER)  # characters of a row's name
 LOST = "not finite in some seed"
 
 
@@ -36,10 +38,7 @@ def applies(grid: Grid) -> bool:
 
 def draw(figure: Figure, grid: Grid) -> None:
     """Draw the figure of the module's docstring."""
-    names = [
-        ", ".join(axis.at(k) for axis, k in zip(grid.axes, place, strict=True) if len(axis) > 1)
-        for place in product(*(range(len(axis)) for axis in grid.axes))
-    ]
+    names, keys = _names(grid)
     some = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST)).round().astype(int))
     mean, low, high, baseline = (
         array.ravel()[some] for array in (grid.loss, grid.loss_low, grid.loss_high, grid.baseline)
@@ -65,7 +64,8 @@ def draw(figure: Figure, grid: Grid) -> None:
         edge = np.full(lost.sum(), 0.98)
         mark: dict[str, Any] = {"color": style.INDIGO, "marker": "x", "linestyle": "none"}
         ax.plot(edge, y[lost], transform=ax.get_yaxis_transform(), label=f"{LOST} (right)", **mark)
-    notes = [f"{len(some)} of {len(names)} points"] if len(some) < len(names) else []
+    notes = [keys] if keys else []
+    notes += [f"{len(some)} of {len(names)} points"] if len(some) < len(names) else []
     width = min(CHARACTER * max(len(names[k]) for k in some), WIDEST) + 32
     frame = panels.Frame(title(grid), notes, "loss at the end of training", "", left=width)
     rows = max(AROUND + PITCH * len(some), LEAST)
@@ -73,10 +73,25 @@ def draw(figure: Figure, grid: Grid) -> None:
 
 
 def title(grid: Grid) -> str:
-    """How many points end below the baseline, with the whole interval where there is one."""
-    end = np.where(np.isfinite(grid.loss_high), grid.loss_high, grid.loss)
+    """How many points end below the baseline: with the whole interval where there is one, else as
+    it is told of a seed.
+    """
+    end = np.where(np.isfinite(grid.loss_high), grid.loss_high, grid.loss / BELOW)
     below, there = int((end < grid.baseline).sum()), int(np.isfinite(grid.baseline).sum())
     return f"{below} of {there} end below the baseline"
+
+
+def _names(grid: Grid) -> tuple[list[str], str]:
+    """What each row is called, and what to say of that: of long names the values alone, so that no
+    two of them look alike.
+    """
+    axes = [axis for axis in grid.axes if len(axis) > 1]
+    places = list(product(*(range(len(axis)) for axis in axes)))
+    texts = [", ".join(a.at(k) for a, k in zip(axes, place, strict=True)) for place in places]
+    if max(map(len, texts)) <= SHOWN:
+        return texts, ""
+    short = [", ".join(a.texts[k] for a, k in zip(axes, place, strict=True)) for place in places]
+    return short, f"at the left: {', '.join(axis.name for axis in axes)}"
 
 
 def _prepare(ax: Axes, names: list[str], limits: tuple[float, float]) -> None:
@@ -87,6 +102,5 @@ def _prepare(ax: Axes, names: list[str], limits: tuple[float, float]) -> None:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.grid(axis="x")
     ax.grid(False, axis="y")
-    shown = int(WIDEST / CHARACTER)
-    short = [name if len(name) <= shown else f"{name[: shown - 4]} ..." for name in names]
+    short = [name if len(name) <= SHOWN else f"{name[: SHOWN - 4]} ..." for name in names]
     ax.set_yticks(range(len(names)), short)

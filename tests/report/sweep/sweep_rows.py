@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -107,6 +108,19 @@ def summary(rate: float | None) -> dict[str, Any]:
     verdict = "vanishing" if rate < 0 else "exploding" if rate > 0 else "preserved"
     spread = {"mean": rate, "std": 0.1, "low": rate - 0.05, "high": rate + 0.05}
     return example() | {"verdict": verdict, "growth_rate": spread, "theory": {}}
+
+
+def learned(swept: Swept, loss: Callable[..., float]) -> Swept:
+    """The same points as trainings, whose loss at the end is a function of the values."""
+    rows = []
+    for row in swept.rows:
+        mean = loss(*row.values.values())
+        told: dict[str, Any] = {"baseline": 2.0, "clip": {"acted": 1 / (1 + mean)}}
+        told |= {"final_loss": {"mean": mean, "low": mean - 0.125, "high": mean + 0.125}}
+        told |= {"final_loss_median": mean}
+        told |= {"seeds": {"below": int(8 * mean), "at": 1, "above": 0, "nonfinite": 0}}
+        rows.append(replace(row, summary=(row.summary or {}) | {"train": told}))
+    return swept._replace(rows=rows)
 
 
 def zero() -> dict[str, Any]:

@@ -199,6 +199,13 @@ def test_crossings() -> None:
     assert edges.beside(np.array([-1.0, -1.0, np.nan, 3.0, 5.0])) == {1, 3}
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
+def test_the_spacing_of_an_axis_does_not_depend_on_the_unit(unit: float) -> None:
+    """Also where a square leaves float range, above and below."""
+    for numbers, log in [([1, 2, 3, 4], False), ([1, 10, 100, 1000], True), ([1, 2, 3], False)]:
+        assert axis(("weight_scale",), [unit * number for number in numbers]).log == log
+
+
 def test_between_logarithmic_points_it_is_the_logarithm_that_is_interpolated() -> None:
     scale = axis(["weight_scale"], [(0.01,), (0.1,), (1.0,), (10.0,)])
     assert scale.log

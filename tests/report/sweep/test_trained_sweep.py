@@ -11,6 +11,7 @@ Claims:
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,26 @@ def test_the_title_counts_whole_intervals_below_the_baseline() -> None:
     """Of 0.1 with 0.15, 0.01 with 0.04, and 0.2 without an interval; 0.25 with 0.3 is not."""
     figure = drawn("final_loss", swept())
     assert any("3 of 6 end below the baseline" in text.get_text() for text in figure.texts)
+
+
+def test_the_title_and_the_words_agree_on_one_seed() -> None:
+    """0.24 is at the baseline of 0.25, 0.2 is below it."""
+    figure = drawn("final_loss", swept([(0.24, None, None), (0.2, None, None)]))
+    assert any("1 of 2 end below the baseline" in text.get_text() for text in figure.texts)
+
+
+def test_rows_with_long_names_can_be_told_apart() -> None:
+    keys = ["train.learning_rate", "train.optimizer", "train.stop_when.accuracy"]
+    places = list(itertools.product([0.01, 0.1], ["sgd", "adam"], [0.5, 0.75]))
+    rows = [row(k, dict(zip(keys, at, strict=True)), LOSSES[0]) for k, at in enumerate(places)]
+    values = [[(v,) for v in dict.fromkeys(at[k] for at in places)] for k in range(3)]
+    axes = [((key,), value) for key, value in zip(keys, values, strict=True)]
+    figure = drawn("final_loss", (axes, rows, {}))
+    check_text(figure)
+    names = [label.get_text() for label in panel(figure).get_yticklabels()]
+    assert names == [f"{rate}, {optimizer}, {most}" for rate, optimizer, most in places]
+    said = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert all(key in said for key in keys)
 
 
 @pytest.mark.parametrize("count", [2, 6, 120])

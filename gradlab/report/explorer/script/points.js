@@ -26,12 +26,12 @@ let shown = points; // those that pass the filters
 let marks = new Map(); // their elements in the diagram
 
 const named = (i) => axes.map((axis, k) => `${axis.name}=${axis.texts[places[k][i]]}`).join(", ");
+const FIRST = ["verdicts", "mean", "low"]; // columns that are told first
 const told = (i) => {
   const text = cells(i),
-    at = data.columns.indexOf("verdicts");
-  const rate =
-    numbers.mean[i] === null ? "" : `, ${text[at + 1]} nats per step (95 %: ${text[at + 2]})`;
-  return `${text[at]}${rate}`;
+    [verdict, mean, low] = FIRST.map((name) => text[data.columns.indexOf(name)]);
+  if (numbers.mean[i] === null) return verdict;
+  return `${verdict}, ${mean} nats per step${low === undefined ? "" : ` (95 %: ${low})`}`;
 };
 const sentence = (i) => `${named(i)}: ${told(i)}${failed[i] ? `: ${failed[i]}` : ""}`;
 const colourOf = (i) => (i === null ? "currentColor" : kinds[verdicts[i]][1]);
@@ -44,11 +44,9 @@ function drawPoint() {
   const title = document.createElement("strong"),
     more = document.createElement("span");
   title.textContent = named(at);
+  const others = (name) => typeof name === "string" && !FIRST.includes(name);
   const left = cells(at)
-    .slice(data.columns.indexOf("verdicts") + 3)
-    .map((text, k) => [heads[data.columns.indexOf("verdicts") + 3 + k], text])
-    .filter(([, text]) => text !== "-")
-    .map(([head, text]) => `; ${head}: ${text}`)
+    .map((text, k) => (others(data.columns[k]) && text !== "-" ? `; ${heads[k]}: ${text}` : ""))
     .join("");
   more.textContent = told(at) + left + (failed[at] ? `: ${failed[at]}` : "");
   holder.replaceChildren(title, document.createElement("br"), more);
