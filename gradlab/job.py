@@ -85,7 +85,7 @@ def perform(
     check_room([spec], draw=draw and bool(config.figures.formats))
     replaced = place.folder.is_result()
     # left in this order: a training is only forgotten when its result lies in its place
-    with _kept(place, spec) as keeper, staged(place.folder) as staging:
+    with _kept(place, spec, say) as keeper, staged(place.folder) as staging:
         record, checkpoint = _computed(spec, keeper, say, progress, jobs)
         origin = provenance(command, started, loaded.source.path, place.folder.path)
         named = config.model_copy(update={"name": loaded.name})
@@ -101,9 +101,11 @@ def perform(
     return Done(record, place.folder, final, computed=True)
 
 
-def _kept(place: Place, spec: Spec) -> AbstractContextManager[InFolder | None]:
+def _kept(place: Place, spec: Spec, say: Say) -> AbstractContextManager[InFolder | None]:
     """Where a training is kept until its result is there; nothing for a run."""
-    return nullcontext() if spec.train is None else held(place.folder.path, spec, place.force)
+    if spec.train is None:
+        return nullcontext()
+    return held(place.folder.path, spec, place.force, say)
 
 
 def _computed(

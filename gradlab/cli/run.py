@@ -175,7 +175,8 @@ def _print_tables(done: Done) -> None:
     from gradlab.report.terminal import console, show
 
     show(done.record, console())
-    for path in (*done.figures, done.folder.report, done.folder.steps):
+    tables = [path for path in (done.folder.steps, done.folder.updates) if path.is_file()]
+    for path in (*done.figures, done.folder.report, *tables):
         typer.echo(str(path))
 
 

@@ -71,9 +71,12 @@ def find(source: Source, overrides: Sequence[str]) -> Found:
         _override(found, override, i)
     _refuse_repeated(found)
     if not found.slots and not found.source.problems:
+        trained = source.data.get("train") is not None
+        values = "train.learning_rate=0.01,0.1" if trained else "weight_scale=0.5,1.0"
+        single = "training is for `gradlab train`" if trained else "experiment is for `gradlab run`"
         message = (
-            "nothing is swept here: add a 'sweep' section or values such as "
-            "weight_scale=0.5,1.0; a single experiment is for `gradlab run`"
+            f"nothing is swept here: add a 'sweep' section or values such as {values}; "
+            f"a single {single}"
         )
         found.refuse(GradlabError(message), Place(source.name, (0, 0)))
     return found

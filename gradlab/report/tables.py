@@ -216,7 +216,9 @@ def _share(value: float | None) -> str:
 
 
 def overview(found: Mapping[str, Record | SweepResult]) -> Table:
-    """Stored results, one a row; of a sweep how many of its points are done."""
+    """Stored results, one a row; of a sweep how many of its points are done, of a training its
+    loss at the end.
+    """
     rows = []
     for name, record in found.items():
         if not isinstance(record, Record):
@@ -225,9 +227,13 @@ def overview(found: Mapping[str, Record | SweepResult]) -> Table:
             continue
         config, rate = record.config, record.summary["growth_rate"] or {}
         sizes = (config["cell"]["type"], f"{config['hidden_size']}", f"{config['seq_len']}")
-        rate_text = signed(rate.get("mean"))
-        rows.append((name, *sizes, f"{len(config['seeds'])}", record.summary["verdict"], rate_text))
-    header = ("result", "cell", "H", "T", "seeds", "verdict or done", "nats/step")
+        found_out = record.summary["verdict"]
+        if "train" in record.summary:
+            loss = record.summary["train"]["final_loss_median"]
+            found_out = "loss not finite" if loss is None else f"loss {plain(loss)}"
+        seeds = f"{len(config['seeds'])}"
+        rows.append((name, *sizes, seeds, found_out, signed(rate.get("mean"))))
+    header = ("result", "cell", "H", "T", "seeds", "verdict, loss, done", "nats/step")
     return Table("Results", header, tuple(rows))
 
 

@@ -88,9 +88,14 @@ def _nonfinite(record: Record) -> str:
     skipped = record.config["train"]["nonfinite"] == "skip"
     done = "these left the weights as they were" if skipped else "that ended the seed's training"
     return (
-        f"At {lost['updates']} updates of {lost['seeds']} seeds loss or gradient were not finite; "
+        f"At {_some(lost['updates'], 'update')} of {_some(lost['seeds'], 'seed')} loss or "
+        "gradient were not finite; "
         f"{done}, and they are not counted as clipped."
     )
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _clip(record: Record) -> list[str]:

@@ -16,7 +16,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from gradlab.training.update import trained
 
 UNFINISHED = ".training"
 STATE = "state.npz"
+FOREIGN = (
+    "the unfinished training of this name has another config, or a torn file: it is begun anew"
+)
 METADATA = "metadata"
 
 
@@ -115,12 +118,12 @@ def packed(arrays: Mapping[str, Array], spec: Spec, more: Mapping[str, Any]) -> 
 
 
 @contextmanager
-def held(result: Path, spec: Spec, force: bool) -> Iterator[InFolder]:
+def held(result: Path, spec: Spec, force: bool, say: Callable[[str], None]) -> Iterator[InFolder]:
     """The keeper of the training of a result, its folder locked; the folder goes when the block
     ends well, and stays when it does not.
 
-    force: what is there is not gone on from. Raises GradlabError where another process trains
-    there, and where the folder cannot be made.
+    force: what is there is not gone on from; say is told where it cannot be. Raises GradlabError
+    where another process trains there, and where the folder cannot be made.
     """
     folder = place(result)
     try:
@@ -133,6 +136,8 @@ def held(result: Path, spec: Spec, force: bool) -> Iterator[InFolder]:
     try:
         keeper = InFolder(folder, spec)
         if force or keeper.found() is None:
+            if not force and (folder / STATE).is_file():
+                say(FOREIGN)
             for path in folder.iterdir():
                 path.unlink()
         yield keeper

@@ -215,6 +215,12 @@ def test_without_an_axis_it_is_a_single_experiment(text: str, sweep_refusal: Ref
     assert sweep_refusal(swept, "cell=gru") == [f"run.yaml: {NOTHING}"]
 
 
+def test_a_training_that_is_not_swept_is_sent_to_train(sweep_refusal: Refusal) -> None:
+    (said,) = sweep_refusal("cell: rnn\ntrain: {task: adding}\n")
+    assert "`gradlab train`" in said and "gradlab run" not in said
+    assert "train.learning_rate=0.01,0.1" in said
+
+
 def test_the_section_must_be_a_mapping(sweep_refusal: Refusal) -> None:
     """Not a list, nor anything that cannot be read."""
     mapping = "sweep must be a mapping of keys to their values"

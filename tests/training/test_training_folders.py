@@ -169,7 +169,8 @@ def test_what_is_torn_or_foreign_is_not_gone_on_from(
         elsewhere = Place(Folder(tmp_path / "y"))
         stop_after(3, monkeypatch, lambda: run(other, elsewhere))
         (tmp_path / ".training" / "y" / what).replace(folder / what)
-    assert run(config, place) == []  # it does not say that it goes on
+    # it does not say that it goes on; without a state there was nothing that could be lost
+    assert run(config, place) == ([] if (what, how) == ("state.npz", "gone") else [kept.FOREIGN])
     whole = Place(Folder(tmp_path / "whole"))
     run(config, whole)
     assert contents(place.folder.path) == contents(whole.folder.path)
@@ -208,7 +209,7 @@ def test_two_at_a_time_are_refused(config: Path, tmp_path: Path) -> None:
     from gradlab.job import settled
 
     spec = settled(load(config))[1]
-    with kept.held(tmp_path / "lesson", spec, force=False):
+    with kept.held(tmp_path / "lesson", spec, force=False, say=print):
         refused(train(config, tmp_path), "another gradlab trains lesson")
     assert train(config, tmp_path, "--no-figures").exit_code == 0
 
@@ -335,11 +336,20 @@ def test_the_other_commands_read_a_training(config: Path, tmp_path: Path) -> Non
     listed = command("ls", results)
     assert listed.exit_code == 0
     assert "lesson-clip=none" in listed.stdout
+    final = told["train"]["final_loss_median"]
+    assert f"loss {final:.3g}" in listed.stdout
     again = command("report", folder, "--html")
     assert again.exit_code == 0, again.stderr
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Clip report" in page
-    assert command("compare", folder, other).exit_code == 0
+    beside = command("compare", folder, other)
+    assert beside.exit_code == 0
+    share = told["train"]["clip"]["acted"]
+    lines = beside.stdout.splitlines()
+    (acted,) = [line for line in lines if line.startswith("clip acted, all updates")]
+    (loss,) = [line for line in lines if line.startswith("loss at the end, training")]
+    assert f" {100 * share:.0f} %" in acted and f" {final:.3g} " in loss
+    assert not any(line.startswith("clipping acted") for line in lines)  # of one batch
     stale = command("clean", results)
     assert stale.exit_code == 0
     assert "lesson" not in stale.stdout  # a training's folder is known

@@ -52,11 +52,13 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(("spectral_radius",), "spectral radius, W_hh"),
     Quantity(("lyapunov_max",), "largest Lyapunov exp.", signed),
     Quantity(("log10_parameter_grad_norm",), "parameter gradient", power, factor=True),
+    Quantity(("train", "final_loss_median"), "loss at the end, training"),
+    Quantity(("train", "clip", "acted"), "clip acted, all updates"),
     Quantity(("clip", "acted"), "clipping acted"),
     Quantity(("truncation", "lost"), "lost by truncation"),
     Quantity(("loss",), "loss"),
 )
-SHARES = {("clip", "acted"), ("truncation", "lost")}
+SHARES = {("train", "clip", "acted"), ("clip", "acted"), ("truncation", "lost")}
 
 
 def value(one: Compared, quantity: Quantity) -> float | None:
@@ -64,6 +66,8 @@ def value(one: Compared, quantity: Quantity) -> float | None:
     summary = one.record.summary
     if quantity.path == ("theory", "growth_rate"):
         return theory_growth_rate(summary)
+    if quantity.path == ("clip", "acted") and "train" in summary:
+        return None  # of the last weights' batch alone; train.clip.acted is of all updates
     found: float | None = lookup(summary, quantity.path)
     return found
 
