@@ -95,7 +95,8 @@ def _logarithmic(numbers: Array) -> bool:
     """Whether ascending numbers are spaced more evenly in their logarithms."""
     if len(numbers) < 3 or numbers[0] <= 0 or numbers[-1] < WIDE * numbers[0]:
         return False
-    linear, log = np.diff(numbers), np.diff(np.log(numbers))
+    below_one = np.ldexp(numbers, -np.frexp(numbers[-1])[1])  # their squares may leave float range
+    linear, log = np.diff(below_one), np.diff(np.log(numbers))
     return bool(log.std() / log.mean() < linear.std() / linear.mean())
 
 
