@@ -20,6 +20,7 @@ MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 CACHE = 2**20  # bytes that every step reads of the members worked on: what stays close to a core
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
 OUTPUT_ARRAYS = 6  # outputs, targets and what a loss makes of them, at all its steps at once
+READ_ARRAYS = 4  # the states that outputs are made of, their gradients, and a copy of either
 TENSORS = 3  # weights, their gradients, and a term that is added to them
 PROBED = 10**6  # weights of a network that is tried out; of a larger one, a smaller one is:
 SMALLER = 16  # units and inputs, for the rows grow with either
@@ -134,8 +135,17 @@ def output_bytes(spec: Spec) -> int:
     """Bytes of the outputs that a loss looks at, for one member; at least 1."""
     if spec.loss == "upstream":
         return 1
-    each = spec.dtype.itemsize * spec.B * spec.outputs
-    return OUTPUT_ARRAYS * each * len(spec.loss_steps)
+    each = spec.dtype.itemsize * spec.B * len(spec.loss_steps)
+    if by_pieces(spec):
+        return READ_ARRAYS * each * spec.handed
+    return OUTPUT_ARRAYS * each * spec.outputs
+
+
+def by_pieces(spec: Spec) -> bool:
+    """Whether no more than a piece of the outputs is there at a time: those of classes that are
+    learned (gradlab.engine.softmax).
+    """
+    return spec.train is not None and spec.loss == "cross_entropy"
 
 
 def weight_bytes(spec: Spec) -> int:

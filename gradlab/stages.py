@@ -17,9 +17,12 @@ from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
 from gradlab.engine.observe import GATE_BINS
+from gradlab.engine.softmax import PIECE
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
     PerStep,
+    by_pieces,
+    output_bytes,
     per_step,
     set_weights,
     side_by_side,
@@ -188,6 +191,9 @@ def _outputs(spec: Spec) -> Iterator[float]:
     """The loss of outputs and targets, its gradient, and what both are made of."""
     if spec.loss == "upstream":
         return
+    if by_pieces(spec):
+        yield output_bytes(spec)
+        return
     each = spec.dtype.itemsize * spec.B * len(spec.loss_steps)
     for outputs, read in ((5, 1), (3, 4)):  # copies at the peak of the one and of the other
         yield each * (outputs * spec.outputs + read * spec.handed)
@@ -248,8 +254,8 @@ def _width(spec: Spec) -> int:
 
 
 def training(spec: Spec, members: int) -> float:
-    """Of all members: the tensors with what the optimiser keeps, the curves, their text, and the
-    arrays of all snapshots, one by one and together. 0 for a run.
+    """Of all members: the tensors with what the optimiser keeps, the curves, their text, the arrays
+    of all snapshots, one by one and together, and a piece of one member's outputs. 0 for a run.
     """
     if spec.train is None:
         return 0.0
@@ -258,7 +264,9 @@ def training(spec: Spec, members: int) -> float:
     copies = LEARNED + len(train.optimizer.slots)
     curves = train.updates * (NUMBER * 2 + TEXT) * CURVES
     snapshots = 2 * len(train.snapshots) * records(spec, members) / KEPT_TWICE
-    return members * (spec.dtype.itemsize * numbers * copies + curves) + snapshots
+    outputs = spec.dtype.itemsize * spec.B * len(spec.loss_steps) * spec.outputs
+    piece = min(outputs, PIECE) if by_pieces(spec) else 0
+    return members * (spec.dtype.itemsize * numbers * copies + curves) + snapshots + piece
 
 
 def records(spec: Spec, members: int) -> float:

@@ -277,6 +277,7 @@ def test_numbers_ascend_whatever_their_order_and_are_judged_for_their_spacing() 
     assert [found.value_texts(k) for k in range(3)] == [["2"], ["0.5"], ["1"]]
     spacing = {(20, 40, 60, 80): False, (1, 2, 4, 8): True, (10, 20, 50, 100): True}
     spacing |= {(0.5, 1.0, 2.0): True, (1.0, 1.2, 1.5): False, (0, 1, 10): False}
+    spacing |= {(-1e300, 0, 1e300): False, (1e-200, 1, 1e200): True, (1e299, 1e300, 1.9e300): False}
     for values, log in spacing.items():
         assert axis(["a"], [(value,) for value in values]).log is log
 
