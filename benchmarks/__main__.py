@@ -18,6 +18,7 @@ from benchmarks.page import page  # noqa: E402
 from benchmarks.programs import pythons, versions  # noqa: E402
 from benchmarks.running import Order  # noqa: E402
 from benchmarks.workloads import WORKLOADS, small  # noqa: E402
+from gradlab.machine import cores  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results.md"
 
@@ -71,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=60.0, help="of a workload, then no further round; 60"
     )
     parser.add_argument("--fewest", type=_count, default=2, help="rounds in any case; 2")
-    parser.add_argument("--threads", type=_count, default=1, help="of every program; 1")
+    parser.add_argument(
+        "--threads", type=_count, default=cores(), help="and cores of every program; all there are"
+    )
     parser.add_argument("--torch-python", metavar="PATH", help="a Python that has torch; this one")
     parser.add_argument("--jax-python", metavar="PATH", help="a Python that has jax; this one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the page; benchmarks/results.md")

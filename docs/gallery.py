@@ -69,9 +69,9 @@ it, and what came out; [figures.md](figures.md) says how to read each figure. `m
 this page and its pictures from the results."""
 READING = f"""# How to read the figures
 
-A run leaves those that apply to it, a sweep those from {SWEPT} on. Everywhere blue is vanishing, green
-preserved, orange exploding and grey undecided; theory is a line, measurement has markers and its
-spread over the seeds. The colours stay apart in grey and for colour-blind readers, and no figure
+A run leaves those that apply to it, a sweep those from {SWEPT} on. Everywhere blue is
+vanishing, green preserved, orange exploding and grey undecided; theory is a line, measurement has
+markers and its spread over the seeds. The colours stay apart in grey and for colour-blind readers, and no figure
 relies on them alone. [gallery.md](gallery.md) shows what the examples look like."""
 
 

@@ -59,6 +59,9 @@ def compute(
     layers, read = run_chains(drawing, every, tick)
     losses, arrays, parameters = _losses(drawing, layers[-1], read)
     passes = _backward(spec, members, layers, losses)
+    overflow = _overflow(layers)
+    first = [chains[0] for chains in layers]
+    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
     names: Names = {"tensors": []}
     for column in zip(*passes, strict=True):  # the passes of one direction, the first layer first
         direction = column[0].chain.direction
@@ -73,12 +76,10 @@ def compute(
         }
         parameters |= _named(gradients, spec, direction)
     names["tensors"] = list(parameters)
+    del layers, first, read, losses, passes, column  # states are needed no more, gradients are
     arrays |= clipped(parameters, members)
-    overflow = _overflow(layers)
     lost(arrays, overflow > 0)
     arrays["overflow_step"] = overflow
-    first = [chains[0] for chains in layers]
-    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
     spectrum, names["recurrent"] = recurrent_spectrum(spec, tensors)
     return arrays | spectrum, names
 

@@ -33,7 +33,8 @@ def footprint(spec: Spec, members: int, jobs: int = 1, draw: bool = False) -> Fo
     """
     cut = split(spec, members, jobs)
     together, kept = cut.at_once, records(spec, members) + ALWAYS
-    peak = max(stages(spec, cut.every), key=lambda stage: stage.bytes)
+    each = stages(spec, cut.every, together // cut.workers, members <= len(spec.seeds))
+    peak = max(each, key=lambda stage: stage.bytes)
     if spec.dtype != EXACT and spec.train is None:  # the first member again, in float64
         exact = footprint(in_double(spec), 1)
         if exact.bytes > together * peak.bytes:

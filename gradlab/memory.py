@@ -55,7 +55,7 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _multiple(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
+        every = _nearest(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
     else:
         every = _multiple(spec.checkpoint, block)
     marked = int(kept * min(every, T) + state * T / every + between * T)
@@ -69,13 +69,14 @@ def side_by_side(spec: Spec) -> bool:
 
 
 class PerStep(NamedTuple):
-    """Bytes of a step, for one member: a state, and all that forward keeps with it, of all chains;
-    of one chain what backward makes of a step of a block: its local derivatives, cotangents, and
-    terms of the gradients.
+    """Bytes of a step, for one member: a state, all that forward keeps with it, and inputs, a part
+    of that, of all chains; of one chain what backward makes of a step of a block: its
+    local derivatives, cotangents, and terms of the gradients.
     """
 
     state: int
     kept: int
+    inputs: int
     local: int
     cotangents: int
     shares: int
@@ -85,7 +86,8 @@ def per_step(spec: Spec) -> PerStep:
     """What a step takes."""
     each = np.array([_rows_per_step(I, spec) for I in _widths(spec)]) * spec.dtype.itemsize * spec.B
     state, kept = (each[:, :2].sum(axis=0) * len(spec.entries)).tolist()
-    return PerStep(state, kept, *each[:, 2:].max(axis=0).tolist())
+    drawn = spec.I * spec.topology.stride * spec.dtype.itemsize * spec.B * len(spec.entries)
+    return PerStep(state, kept, drawn, *each[:, 2:].max(axis=0).tolist())
 
 
 def bytes_per_step(spec: Spec) -> tuple[int, int]:
@@ -99,7 +101,7 @@ def _widths(spec: Spec) -> list[int]:
 
 
 def _rows_per_step(I: int, spec: Spec) -> tuple[int, ...]:
-    """The rows of a chain with so many inputs, in the order of `PerStep`."""
+    """The rows of a chain with so many inputs, in the order of `PerStep`, `inputs` left out."""
     if sum(map(prod, _shapes(I, spec).values())) <= PROBED:
         return _tried(spec.H, I, spec)
     H, i = min(spec.H, SMALLER), min(I, SMALLER)
@@ -168,3 +170,8 @@ def _between(n: int, most: int, least: int) -> int:
 
 def _multiple(n: int, of: int) -> int:
     return max(of, -(-n // of) * of)
+
+
+def _nearest(n: int, of: int) -> int:
+    """The nearest multiple, at least one."""
+    return max(of, (n + of // 2) // of * of)

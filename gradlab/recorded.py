@@ -147,7 +147,8 @@ def clipped(parameters: Mapping[str, Scaled], members: Sequence[Member]) -> Arra
     for clip, group in groupby(range(len(members)), key=lambda r: members[r].spec.clip):
         if clip is None or clip[1] not in by:
             continue
-        rows = list(group)
+        some = list(group)
+        rows = slice(some[0], some[-1] + 1)  # no copies
         own = {name: Scaled(g.mantissa[rows], g.exponent[rows]) for name, g in parameters.items()}
         found = by[clip[1]](own, clip[0])
         arrays["clip_rate"][rows] = found.rate

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+from gradlab.cells.interface import Factor, Factored
 from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
+from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
+from gradlab.engine.largest_product import fits
 from gradlab.engine.observe import GATE_BINS
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
@@ -23,13 +26,17 @@ from gradlab.memory import (
     weight_bytes,
     weight_sets,
 )
+from gradlab.sequences.recording import Recording
 from gradlab.spec import Spec
 from gradlab.trial import Step, one_step
 
 NUMBER = 8  # bytes: whatever is recorded is in float64
 # D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
 SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
-LARGEST = 6  # vectors of D a sequence and step, where the largest product value alone is wanted
+VECTORS = 3  # of D a sequence and step, where the largest product value alone is wanted
+LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
+MADE = 1.4  # of local derivatives: with what they are made of
+GATHERED = 1.5  # of weights of single steps: with the holes that such large pieces leave
 CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
 LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
@@ -58,40 +65,54 @@ class Footprint:
         return max(vars(self), key=lambda name: float(vars(self)[name]))
 
 
-def stages(spec: Spec, every: int | None) -> Iterator[Footprint]:
-    """The stages of one member, one after the other."""
+def stages(
+    spec: Spec, every: int | None, piece: int = 1, alone: bool = True
+) -> Iterator[Footprint]:
+    """The stages of one of the members of a piece, one after the other. alone: all members are of
+    one experiment.
+    """
     step, each, width = per_step(spec), set_weights(spec), spec.dtype.itemsize
+    inputs = step.inputs / (piece if alone and _same(spec) else 1)
+    step = step._replace(kept=step.kept - step.inputs + int(inputs))
     held, largest = weight_bytes(spec), width * _largest(spec)
     states, dh = _held(spec, step, every), _entering(spec)
+    drawing = _drawing(spec, every, states, inputs) + _inputs(spec) / piece
 
     def stage(weights: float, states: float, spectra: float = 0, outputs: float = 0) -> Footprint:
         return Footprint(weights, states, spectra, outputs, 0)
 
     # of all sets, and stacked; where the run's precision is another, one set in float64
     yield stage(2 * held + (NUMBER * each if width < NUMBER else 0), 0)
-    yield stage(held, _drawing(spec, step, every))
+    yield stage(held, drawing)
     for outputs in _outputs(spec):
         yield stage(held, states, outputs=outputs)
     term: float = largest  # of a sum over steps
     if not spec.topology.tied:
         term = held  # the gradients of all sets, side by side
     elif spec.topology.phases:
-        term += BLOCK * width * each  # gathered where the steps of a block have several sets
-    yield stage(2 * held + term, states + _block(spec, step, every), _spectra(spec), dh)
+        # gathered where the steps of a block have several sets
+        term += GATHERED * min(BLOCK, spec.steps) * width * each
+    block = states + _block(spec, step)
+    yield stage(2 * held + term, block, _spectra(spec, step), dh)
+    if every is not None and every < spec.steps:  # between blocks, whose memory waits
+        yield stage(2 * held + term, drawing + _again(spec, step), _spectra(spec, step), dh)
+    if "product" in spec.largest and fits(_width(spec), spec.steps):
+        yield stage(2 * held, states, _looking(spec, step), dh)
     if spec.lag_split:
-        yield stage(2 * held + _lags(spec), states + _block(spec, step, every), 0, dh)
+        yield stage(2 * held + _lags(spec), block, 0, dh)
     if len(spec.chains) > 1:  # what both directions hand to the layer below, added up
         yield stage(2 * held, states + 2 * _handed(spec) * spec.steps, 0, dh)
-    # the gradients of members with one threshold, and clipped
-    clipped = 2 * held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
-    squares = 2 * spec.H**2  # LAPACK's own copies of a block
-    recurrent = 2 * _recurrent(spec) + squares if spec.base.GATES else 0
-    yield stage(2 * held + max(clipped + largest, width * recurrent), states, 0, dh)
+    # the states are gone; gradients, and clipped
+    clipped = held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
+    yield stage(2 * held + max(clipped + largest, width * _recurrent(spec)), 0)
 
 
 def _recurrent(spec: Spec) -> int:
-    """Numbers in the recurrent matrices of which singular values are taken at the same time."""
-    return len(spec.base.GATES) * spec.H**2 * (weight_sets(spec) // len(spec.entries))
+    """Numbers in the recurrent matrices of which singular values are taken at the same time, twice,
+    and LAPACK's own copies of a block.
+    """
+    matrices = len(spec.base.GATES) * (weight_sets(spec) // len(spec.entries))
+    return (2 * matrices + 2) * spec.H**2 if matrices else 0
 
 
 def _largest(spec: Spec) -> int:
@@ -118,7 +139,8 @@ def _held(spec: Spec, step: PerStep, every: int | None) -> float:
     segment = min(every or T, T)
     held: float = step.kept * segment
     if segment < T:  # the last segment of each chain, and of one the one at work; the marks
-        held += held / chains + step.state * (T / segment)
+        last = T - (-(-T // segment) - 1) * segment
+        held = step.kept * (last + segment / chains) + step.state * (T / segment)
     if side_by_side(spec):  # with all local derivatives, and every loss term on its way
         held += (step.local + 3 * step.state + 2 * step.cotangents + step.shares) * T
     above = len(spec.chains) - 1  # the outputs of their layers, the gradients of one
@@ -130,19 +152,29 @@ def _handed(spec: Spec) -> int:
     return spec.handed * spec.dtype.itemsize * spec.B
 
 
-def _block(spec: Spec, step: PerStep, every: int | None) -> float:
-    """A block of steps at work, and the one before it, which is there until it is done."""
+def _block(spec: Spec, step: PerStep) -> float:
+    """A block of steps at work: what its local derivatives are made of; then they themselves, and
+    its cotangents as columns.
+    """
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
     state = step.state // chains
     n = min(block_steps(T, state // spec.dtype.itemsize), T)
-    whole = step.local + step.cotangents + state + step.shares
-    if n == T:
-        return n * max(step.local + 2 * step.cotangents + state, whole + step.shares)
-    more = 0.0  # what a new segment adds to what is left of the segment before
-    if every is not None and every < T:
-        # half as much again: pieces of other things come to lie where inputs were drawn
-        more = step.kept / chains * every + 1.5 * _inputs(spec)
-    return n * whole + max(more, n * (step.local + 2 * step.cotangents + state))
+    columns = step.cotangents + _read(spec) + step.shares
+    return _again(spec, step) + n * max(MADE * step.local, step.local + columns)
+
+
+def _again(spec: Spec, step: PerStep) -> float:
+    """The memory of a block that is used again: delta, and the cotangents with what their kernel
+    has beside them.
+    """
+    state = step.state // (len(spec.entries) * len(spec.chains))
+    n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
+    return n * (step.cotangents + 2 * state)
+
+
+def _read(spec: Spec) -> int:
+    """Bytes of a step of the states and of the inputs that a product of gradients has."""
+    return (spec.H + max(spec.I, spec.handed)) * spec.dtype.itemsize * spec.B
 
 
 def _entering(spec: Spec) -> float:
@@ -161,29 +193,52 @@ def _outputs(spec: Spec) -> Iterator[float]:
         yield each * (outputs * spec.outputs + read * spec.handed)
 
 
-def _drawing(spec: Spec, step: PerStep, every: int | None) -> float:
-    """Inputs are drawn by blocks, for one member after the other, in float64."""
-    drawn = _inputs(spec)
-    if every is not None and every < spec.steps:  # and drawn again when the states are there
-        return drawn + _held(spec, step, every)
-    inputs = spec.T * spec.I * spec.B * spec.dtype.itemsize
-    return drawn + inputs * (1 if len(spec.entries) == 1 else 1.5)
+def _drawing(spec: Spec, every: int | None, states: float, inputs: float) -> float:
+    """Inputs (bytes a step) that have been drawn, when the last ones are."""
+    if every is not None and every < spec.steps:  # they are drawn again when the states are there
+        return states
+    return inputs * spec.steps / len(spec.entries) * (1 if len(spec.entries) == 1 else 1.5)
+
+
+def _same(spec: Spec) -> bool:
+    """Whether the members of an experiment share the memory of their inputs."""
+    given = spec.inputs.given
+    one = len(spec.entries) == 1 and spec.topology.stride == 1  # else each has copies
+    return one and isinstance(given, Recording) and given.cut == "start"
 
 
 def _inputs(spec: Spec) -> int:
-    """A block of inputs as it is drawn."""
+    """A block of inputs as it is drawn, for one member of a piece after the other, in float64."""
+    if spec.inputs.given is not None:
+        return 0
     return NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
 
 
-def _spectra(spec: Spec) -> float:
+def _spectra(spec: Spec, step: PerStep) -> float:
     """Of one member: Jacobians, and running products and frames. One spectrum is at work while the
     others wait.
     """
     kept = sum(SPECTRA[name][1] for name in spec.spectra)
     most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
+    matrices = spec.sequences * NUMBER * _width(spec) ** 2 * (kept + most)
+    return matrices + _vectors(spec, step)
+
+
+def _vectors(spec: Spec, step: PerStep) -> float:
+    """Of one member, where the largest product value alone is wanted: what is known of every step,
+    and the factors of its Jacobian, which are needed again.
+    """
     D = _width(spec)
-    vectors = LARGEST * D * spec.steps * ("product" in spec.largest)
-    return spec.sequences * NUMBER * (D**2 * (kept + most) + vectors)
+    if "product" not in spec.largest or not fits(D, spec.steps):
+        return 0
+    whole = not isinstance(spec.network, Factor | Factored)  # all local derivatives
+    factors = step.local / spec.B if whole else spec.dtype.itemsize * D
+    return spec.sequences * spec.steps * (NUMBER * VECTORS * D + factors)
+
+
+def _looking(spec: Spec, step: PerStep) -> float:
+    """The vectors of all steps, held against each other when the backward pass is done."""
+    return _vectors(spec, step) + spec.sequences * spec.steps * NUMBER * LOOKED
 
 
 def _width(spec: Spec) -> int:

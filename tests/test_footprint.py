@@ -3,7 +3,9 @@
 Claims:
 - the estimate lies within 20 % of what a process takes at its peak beyond the loaded program, and
   a few MiB, for each thing that may take most: weights, states, checkpoints, spectra, outputs, the
-  record and its files;
+  record and its files; in one thread, and in two;
+- no block of the backward pass and no segment is there while the next one is made, and no states
+  while the gradients are clipped;
 - for every cell the estimate is that of what Python and numpy hold, to the same 20 %;
 - what `--dry-run` tells is that estimate, with the program;
 - a size that no machine has is refused in one line, at once, whichever key it comes from; the line
@@ -24,15 +26,18 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import weakref
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gradlab
-from gradlab import machine, memory
-from gradlab.cells import CELLS
+from gradlab import ensemble, machine, memory
+from gradlab.cells import CELLS, gru
 from gradlab.config import from_mapping, sweep_from_mapping
+from gradlab.engine import forward
 from gradlab.errors import GradlabError
 from gradlab.footprint import ALWAYS, PROGRAM, check_room, footprint
 from gradlab.machine import MIB, available, room, size
@@ -51,6 +56,8 @@ SMALL |= {"seeds": 2, "lag_split": "none", "spectrum": "none", "theory": "none"}
 def spec_of(**changes: Any) -> Spec:
     return settle(from_mapping({**SMALL, **changes}).config)[1]
 
+
+LARGEST = {"step": False, "product": "largest", "lyapunov": False, "values": 1, "sequences": 1}
 
 # what takes most -> a run of 30 to 150 MiB that takes a second
 MEASURED: dict[str, dict[str, Any]] = {
@@ -77,7 +84,33 @@ MEASURED: dict[str, dict[str, Any]] = {
     | {"spectrum": {"product": False, "lyapunov": False, "sequences": 16}},
     "products": {"hidden_size": 700, "seq_len": 2, "seeds": 1}
     | {"spectrum": {"step": False, "product": True, "lyapunov": True}},
+    "a wide cell": {
+        "cell": "gru",
+        "hidden_size": 512,
+        "batch_size": 32,
+        "seq_len": 100,
+        "clip": 1.0,
+    }
+    | {"seeds": 1},
+    "long blocks": {"cell": "gru", "hidden_size": 64, "batch_size": 4, "seq_len": 6000}
+    | {"seeds": 1, "record_every": 100},
+    "distant checkpoints": {"hidden_size": 32, "batch_size": 4, "seq_len": 20_000}
+    | {"checkpoint": 4096, "record_every": 1000},
+    "checkpoints of a wide cell": {"cell": "gru", "hidden_size": 384, "batch_size": 64}
+    | {"seq_len": 120, "seeds": 1},
+    "largest values": {"hidden_size": 64, "seq_len": 2000, "seeds": 8, "batch_size": 1}
+    | {"record_every": 100, "spectrum": LARGEST},
+    "largest values of gates": {"cell": "lstm", "hidden_size": 32, "seq_len": 1000, "seeds": 8}
+    | {"batch_size": 1, "record_every": 100, "spectrum": LARGEST},
     "the record": {"cell": "lstm", "seq_len": 5000, "seeds": 16, "batch_size": 1, "hidden_size": 2},
+}
+# in two threads, each with several pieces
+THREADED: dict[str, dict[str, Any]] = {
+    "states": {"cell": "lstm", "hidden_size": 128, "batch_size": 16, "seq_len": 200, "seeds": 8},
+    "many members": {"hidden_size": 64, "batch_size": 16, "seq_len": 200, "seeds": 32},
+    "a wide cell": {"cell": "gru", "hidden_size": 300, "batch_size": 16, "seq_len": 60, "seeds": 8},
+    "checkpoints": {"cell": "lstm", "hidden_size": 64, "batch_size": 64, "checkpoint": 32}
+    | {"seq_len": 200, "seeds": 8},
 }
 SHARE = 0.2  # the promise
 SLACK = 4  # MiB: pages of LAPACK and BLAS, and what the allocator keeps of what was freed
@@ -98,19 +131,21 @@ def told(name):
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 _, spec = settled(from_mapping(json.loads(sys.argv[1])))
-estimate = footprint(spec, len(spec.seeds)).bytes / 2**20
+jobs = int(sys.argv[3])
+estimate = footprint(spec, len(spec.seeds), jobs).bytes / 2**20
 check_room([spec])
 loaded = told("VmRSS")
-write(Folder(Path(sys.argv[2])), run(spec), "", {})
+write(Folder(Path(sys.argv[2])), run(spec, jobs=jobs), "", {})
 print(json.dumps({"loaded": loaded, "peak": told("VmHWM"), "estimate": estimate}))
 """
 
 
-def measured(changes: dict[str, Any], folder: Path) -> dict[str, float]:
+def measured(changes: dict[str, Any], folder: Path, jobs: int = 1) -> dict[str, float]:
     """In MiB: a process with all that a run needs, its peak after the run, and the estimate."""
+    given = json.dumps(SMALL | changes)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, json.dumps(SMALL | changes), str(folder)],
+        [sys.executable, "-c", MEASURE, given, str(folder), str(jobs)],
         env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -133,11 +168,95 @@ def test_the_estimate_is_what_a_run_takes(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
+@pytest.mark.parametrize("case", THREADED)
+def test_the_estimate_is_what_two_threads_take(case: str, tmp_path: Path) -> None:
+    spec = spec_of(**THREADED[case])
+    cut = split(spec, len(spec.seeds), 2)
+    assert cut.workers == 2 and len(cut.pieces) > 2, "pieces follow one another in each thread"
+    found = measured(THREADED[case], tmp_path, jobs=2)
+    taken = found["peak"] - found["loaded"]
+    assert taken > 25, "too small to say anything"
+    assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_inputs_that_members_share_count_once(jobs: int, tmp_path: Path) -> None:
+    """As many units as inputs: without the inputs of each member a third is left out."""
+    x = np.random.default_rng(1).standard_normal((16, 200, 64))
+    np.save(tmp_path / "inputs.npy", x)
+    given = {"type": "file", "path": str(tmp_path / "inputs.npy"), "cut": "start"}
+    sizes = {"hidden_size": 64, "seq_len": 200, "batch_size": 16, "seeds": 32}
+    found = measured({**sizes, "inputs": given}, tmp_path, jobs)
+    taken = found["peak"] - found["loaded"]
+    assert taken > 25, "too small to say anything"
+    assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
 def test_the_program_is_what_a_process_takes_that_computes_nothing(tmp_path: Path) -> None:
     """Libraries differ in size between versions: a fifth, as of the rest."""
     found = measured({}, tmp_path)
     assert found["peak"] - found["loaded"] < 4
     assert abs(found["loaded"] - PROGRAM / MIB) < SHARE * found["loaded"]
+
+
+LASTING: dict[str, dict[str, Any]] = {
+    "kept whole": {"cell": "gru", "clip": 1.0, "lag_split": "auto", "seq_len": 50},
+    "checkpoints": {"cell": "gru", "clip": 1.0, "checkpoint": 16, "seq_len": 70},
+    "truncated": {"cell": "gru", "truncate": 5, "checkpoint": 16, "seq_len": 50},
+    "both directions": {"cell": "gru", "clip": 1.0, "bidirectional": True, "checkpoint": 16}
+    | {"seq_len": 50},
+}
+
+
+@pytest.mark.parametrize("case", LASTING)
+def test_what_is_done_is_gone_before_more_is_made(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of blocks none is left, of segments the last of each pass, and none where it is clipped."""
+    spec = spec_of(seeds=1, **LASTING[case])
+    blocks: list[weakref.ref[Any]] = []
+    segments: list[weakref.ref[Any]] = []
+    last: list[int] = []  # segments made so far that end a forward pass, which keeps them
+    left: list[tuple[str, int]] = []
+
+    def there(made: list[weakref.ref[Any]]) -> int:
+        return sum(one() is not None for one in made)
+
+    def linearize(p: Any, s_prev: Any, a: Any, s: Any) -> Any:
+        left.append(("blocks", there(blocks)))
+        local = original["linearize"](p, s_prev, a, s)
+        blocks.extend(weakref.ref(field) for field in local)
+        return local
+
+    def segment(*given: Any) -> Any:
+        left.append(("segments", there(segments) - len(last)))
+        found = original["segment"](*given)
+        last.extend([found.t0] * (found.t0 + len(found.x) == spec.T))
+        segments.append(weakref.ref(found.activations))
+        return found
+
+    def clipped(*given: Any) -> Any:
+        left.append(("states where gradients are clipped", there(segments)))
+        return original["clipped"](*given)
+
+    places = {
+        "linearize": (gru, "linearize", linearize),
+        "segment": (forward, "_segment", segment),
+        "clipped": (ensemble, "clipped", clipped),
+    }
+    original = {key: getattr(module, name) for key, (module, name, _) in places.items()}
+    for module, name, instead in places.values():
+        monkeypatch.setattr(module, name, instead)
+    run(spec)
+    assert {what for what, _ in left} == {
+        "blocks",
+        "segments",
+        "states where gradients are clipped",
+    }
+    assert len(blocks) > 3 * 3, "several blocks, of three arrays each"
+    assert all(count <= 0 for _, count in left), left
 
 
 def traced(spec: Spec) -> int:

@@ -178,12 +178,13 @@ def test_an_error_of_numpy_is_raised_where_the_caller_wants_it(workers: int) -> 
 @several
 def test_ctrl_c_ends_the_workers_first(workers: int) -> None:
     running: set[int] = set()
+    # one of them does it, when all have begun: a second Ctrl-C would come afterwards
+    begun = threading.Barrier(min(workers, 4), action=_thread.interrupt_main)
 
     def work(piece: int, note: Note) -> None:
         running.add(piece)
         try:
-            if len(running) == min(workers, 4):
-                _thread.interrupt_main()
+            begun.wait()
             end = time.monotonic() + 10 * SOON
             while time.monotonic() < end:
                 time.sleep(0.001)

@@ -118,11 +118,11 @@ def shares(cot: Array, a: Array, s_prev: Array, x: Array) -> tuple[Share, ...]:
     n, rz, rzm = cot[..., :H, :], cot[..., H : 3 * H, :], cot[..., H:, :]
     return (
         Share("weight_hh", rzm, s_prev),
-        Share("weight_ih", rz, x),
-        Share("weight_ih", n, x, row=2 * H),
-        Share("bias_ih", rz, None),
-        Share("bias_ih", n, None, row=2 * H),
         Share("bias_hh", rzm, None),
+        Share("weight_ih", rz, x),
+        Share("bias_ih", rz, None),
+        Share("weight_ih", n, x, row=2 * H),
+        Share("bias_ih", n, None, row=2 * H),
     )
 
 

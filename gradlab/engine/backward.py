@@ -85,6 +85,8 @@ def sweep(
             yield block
             # a copy: its memory is used again
             top = State(block.delta.mantissa[0].copy(), block.delta.exponent[0])
+            del block  # gone before the next is made, as the segment is
+        del segment
 
 
 def _block(

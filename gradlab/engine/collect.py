@@ -66,6 +66,7 @@ def backpropagate(
             record(trajectory, block, wanted, shares, out)
             for observer in observers:
                 observer.add(block)
+        del block, shares  # gone before the next are made
     assert out is not None  # T is at least 1
     out.parameters = total.total
     out.path_norms = None if paths is None else paths.norms
@@ -108,6 +109,7 @@ def parameter_gradients(
     for block in sweep(trajectory, loss, clip):
         own = trajectory.weights.sets(block.t)
         total.add(block_shares(trajectory.cell, block), block.cotangents.exponent, own)
+        del block  # gone before the next is made
     return total.total
 
 

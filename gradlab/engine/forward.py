@@ -82,8 +82,15 @@ class Trajectory:
         yield self.last
         for index in range(len(self.marks) - 2, -1, -1):
             t0 = index * self.every
-            x, s0 = self.x(t0, self.every), self.marks[index]
-            yield _segment(self.cell, self.weights, x, s0, t0, self.block)
+            # no names: a segment is gone once nobody works on it
+            yield _segment(
+                self.cell,
+                self.weights,
+                self.x(t0, self.every),
+                self.marks[index],
+                t0,
+                self.block,
+            )
 
     def whole(self) -> Segment:
         """All steps in one segment."""
@@ -113,15 +120,16 @@ def forward(
     starts = range(0, T, every)
     marks = np.empty((len(starts), *s0.shape), s0.dtype)
     overflow = np.zeros(len(s0), np.int64)
-    s = s0
+    marks[0] = s0
     for index, t0 in enumerate(starts):
-        marks[index] = s
-        segment = _segment(cell, weights, x(t0, min(every, T - t0)), s, t0, block)
-        s = segment.states[-1]
+        segment = _segment(cell, weights, x(t0, min(every, T - t0)), marks[index], t0, block)
         _note_overflow(segment, overflow)
         if watch is not None:
             here = (watch > t0) & (watch < t0 + len(segment.states))
             watched[here] = segment.states[watch[here] - t0]
+        if t0 < starts[-1]:
+            marks[index + 1] = segment.states[-1]
+            del segment  # gone before the next is made
     return Trajectory(cell, weights, x, T, every, block, marks, segment, overflow, watched)
 
 

@@ -93,12 +93,14 @@ class ParameterGradients:
     def _add(self, total: dict[str, Scaled], shares: tuple[Share, ...], frame: Exponents) -> None:
         top = frame.max(axis=0)
         own = [share for share in shares if share.tensor in total]  # a network may have no bias
-        # weights and biases have the same cotangents, several tensors the same states: copied once
+        # weights and biases have the same cotangents, several tensors the same states: copied once,
+        # and gone after the last that has them
+        last = {id(a): k for k, share in enumerate(own) for a in (share.left, share.right)}
         lefts: dict[int, Array] = {}
         rights: dict[int, Array] = {}
         sums: dict[int, Array] = {}
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for share in own:
+            for k, share in enumerate(own):
                 key = id(share.left)
                 if key not in lefts:  # steps far below the top vanish, as they must
                     lefts[key] = columns(shift(share.left, frame - top))
@@ -112,6 +114,9 @@ class ParameterGradients:
                         sums[key] = np.stack([a.sum(axis=-1) for a in lefts[key]])
                     term = Scaled(sums[key], top)
                 total[share.tensor] = _with(total[share.tensor], term, share.row)
+                for copies in (lefts, rights, sums):
+                    for done in [key for key in copies if last[key] == k]:
+                        del copies[done]
 
     def _product(self, left: Array, right: Array, frame: Exponents) -> Scaled:
         """Sum over steps and sequences of left right^T, columns (R, rows, n B), with the exponents

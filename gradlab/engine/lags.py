@@ -64,6 +64,7 @@ def lag_split(
         if len(entries) == 1:
             for block in sweep(trajectory, loss):
                 found += _of_block(trajectory, block, entries[0], partial)
+                del block  # gone before the next is made
         else:
             whole = Whole(trajectory)
             for lag in by_lag(whole, loss, entries, trajectory.T):

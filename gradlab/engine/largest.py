@@ -110,7 +110,9 @@ def _proved(G: Array, stages: Stages) -> tuple[_Pair, NDArray[np.bool_]]:
     """The pair of each G (m, n, n), and where there is a proof of theta_1."""
     m, n = G.shape[:2]
     found = _Pair(np.tile(_start(n), (m, 1, 1)), np.zeros((m, 2, n)), np.zeros((m, 2)))
-    left, own, S = np.arange(m), G, G
+    left, own = np.arange(m), G
+    # at most 1: of a matrix of many positive entries powers would leave the float range
+    S = G * power(-binary(np.trace(G, axis1=1, axis2=2)))[:, None, None]
     for squarings, turns in stages:
         for _ in range(squarings):
             S = S @ S

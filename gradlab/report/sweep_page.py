@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gradlab.report import style, sweep_figures
+from gradlab.report import style, sweep_figures, trained_points
 from gradlab.report.markdown import escape, render, shown
 from gradlab.report.sweep_figures.edge_words import edge_lines, next_to_edge
 from gradlab.report.sweep_figures.grid import (
@@ -22,7 +22,7 @@ from gradlab.report.sweep_figures.grid import (
 )
 from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
 from gradlab.report.tables import Table
-from gradlab.report.words import plain, rate_text, share
+from gradlab.report.words import plain, rate_text
 
 MOST_ROWS, ENDS = 40, 5  # of the table; of these, at its start and at its end
 REASONS = 10  # of failures that are told
@@ -100,7 +100,7 @@ def headline(axes: Sequence[AxisValues] | HasAxes, rows: Sequence[Row]) -> list[
     made = grid(_pairs(axes), rows)
     missing = made.index.size - len(rows)
     lines += [f"{missing} of {made.index.size} points are not computed yet"] if missing else []
-    lines += _trained(rows)
+    lines += trained_points.lines(rows)
     lines += _range(made)
     lines += edge_lines(made)
     lines += _against_theory(made)
@@ -150,26 +150,6 @@ def _against_theory(made: Grid) -> list[str]:
     return [f"the growth rate is {middle} nats per step from theory's (median), at most {most}"]
 
 
-def _trained(rows: Sequence[Row]) -> list[str]:
-    """Of trainings: how many points have seeds that ended where, and the smallest loss."""
-    told = [(row, row.summary["train"]) for row in rows if row.summary and "train" in row.summary]
-    if not told:
-        return []
-    sums = Counter[str]()
-    for _, one in told:
-        sums.update(one["seeds"])
-    total = sum(sums.values())
-    places = f"{sums['at']} at it, {sums['above']} above it, {sums['nonfinite']} not finite"
-    lines = [f"trained: of {total} seeds {sums['below']} ended below the baseline, {places}"]
-    finite = [(one["final_loss_median"], row) for row, one in told]
-    known = [pair for pair in finite if pair[0] is not None]
-    if known:
-        best, row = min(known, key=lambda pair: float(pair[0]))
-        where = ", ".join(f"{key}={value}" for key, value in row.values.items())
-        lines.append(f"the smallest loss at the end, a median over seeds: {plain(best)} ({where})")
-    return lines
-
-
 def _image(path: Path) -> str:
     return f"![{escape(sweep_figures.SWEEP_FIGURES[path.stem].alt)}]({path.name})"
 
@@ -184,33 +164,11 @@ def points(made: Grid, rows: Sequence[Row], every: bool = False) -> Table:
     keys = [key for axis in made.axes for key in axis.keys]
     theory = ("theory",) if np.isfinite(made.theory).any() else ()
     if any(row.summary and "train" in row.summary for row in rows):
-        header = (*keys, *LEARNED, "verdict at the end", "nats/step")
-        return Table(title, header, tuple(_learned(row, made) for row in kept))
+        header = (*keys, *trained_points.HEADER)
+        return Table(title, header, tuple(trained_points.cells(row, made) for row in kept))
     rate = ("nats/step", "95 % interval", *theory)
     header = (*keys, "verdict", *rate, "halves or doubles in", "horizon")
     return Table(title, header, tuple(_cells(row, made, bool(theory)) for row in kept))
-
-
-LEARNED = ("final loss", "95 % interval", "baseline", "below, at, above, not finite", "clip acted")
-
-
-def _learned(row: Row, made: Grid) -> tuple[str, ...]:
-    """A training: what came of its seeds."""
-    summary = row.summary or {"verdict": "failed"}
-    told = summary.get("train") or {}
-    loss, seeds = told.get("final_loss") or {}, told.get("seeds") or {}
-    acted = (told.get("clip") or {}).get("acted")
-    low, high = (plain(loss.get(name)) for name in ("low", "high"))
-    return (
-        *made.value_texts(row.index),
-        plain(loss.get("mean")),
-        "-" if loss.get("low") is None else f"{low} to {high}",
-        plain(told.get("baseline")),
-        ", ".join(str(n) for n in seeds.values()) or "-",
-        "-" if acted is None else share(acted),
-        summary["verdict"],
-        rate_text((summary.get("growth_rate") or {}).get("mean")),
-    )
 
 
 def _kept(made: Grid, rows: Sequence[Row]) -> list[Row]:

@@ -10,13 +10,14 @@ The folder is locked while a process trains in it, and removed when the result i
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,10 @@ class InFolder:
             state = State.of(loaded[0], trained(self.spec).optimizer.slots)
         except KeyError:
             return None
-        there = all(self.snapshot(at) for at in trained(self.spec).snapshots if at <= state.update)
-        return state if there else None
+        # once all seeds have stopped there is one more snapshot, the last
+        end = int(state.stopped.max()) if (state.stopped > 0).all() else state.update
+        wanted = [at for at in trained(self.spec).snapshots if at <= end or at == state.update]
+        return state if all(self.snapshot(at) for at in wanted) else None
 
     def snapshot(self, update: int) -> tuple[dict[str, Array], Names] | None:
         """One that was kept; None where there is none of this update, or a torn one."""
@@ -124,16 +127,13 @@ def held(result: Path, spec: Spec, force: bool, say: Callable[[str], None]) -> I
     """
     folder = place(result)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = _locked(folder)
+    except BlockingIOError as error:
+        why = f"another gradlab trains {result.name} at the moment"
+        raise GradlabError(f"{why}; wait for it, or give another --out or name=") from error
     except OSError as error:
         raise GradlabError(f"cannot write to {str(folder)!r}: {reason(error)}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            why = f"another gradlab trains {result.name} at the moment"
-            raise GradlabError(f"{why}; wait for it, or give another --out or name=") from error
         keeper = InFolder(folder, spec)
         if force or keeper.found() is None:
             if not force and (folder / STATE).is_file():
@@ -142,7 +142,37 @@ def held(result: Path, spec: Spec, force: bool, say: Callable[[str], None]) -> I
                 path.unlink()
         yield keeper
         shutil.rmtree(folder)
-        if not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+        _leave(folder.parent)
     finally:
         os.close(descriptor)
+
+
+def _locked(folder: Path) -> int:
+    """Make a folder, and hold it. Raises OSError; BlockingIOError where another process has it.
+
+    Other trainings that end remove their own folders, and with the last the one around them: what
+    is gone between two of these steps is made again.
+    """
+    while True:
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    return descriptor
+            except OSError:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+
+def _leave(around: Path) -> None:
+    """Remove the folder around those of trainings, unless there is one, or another was faster."""
+    try:
+        around.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise

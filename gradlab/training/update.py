@@ -125,8 +125,9 @@ class Trainer:
         }
         for name, value in values.items():
             state.curves[name][r, column] = value
-        if self.training.nonfinite == "stop":
-            state.stopped[r[~told.fit]] = state.update
+        for k in r[~told.fit]:  # of side by side experiments each says for itself
+            if trained(self.members[k].spec).nonfinite == "stop":
+                state.stopped[k] = state.update
 
     def _stop(self, state: State, r: int) -> None:
         """End a member's training where its means over the last updates say so."""

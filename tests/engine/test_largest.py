@@ -108,6 +108,20 @@ def test_random_steps_against_lapack(n: int) -> None:
         assert found.proved.mean() > 0.9  # a path that is never taken proves nothing here
 
 
+@pytest.mark.parametrize("stages", STAGES)
+def test_positive_entries_do_not_leave_the_float_range(
+    stages: tuple[tuple[int, int], ...],
+) -> None:
+    """c ones (n, n) has one value, c n: of G the 64th power would be up to 64^128 = 2^768, and its
+    square no float. Nothing warns, and there is a proof.
+    """
+    c = np.array([0.51, 0.75, 0.999])
+    for n in (32, 64):
+        found = largest_singular_values(c[:, None, None] * np.ones((3, n, n)), stages)
+        assert found.proved.all()
+        assert np.abs(found.sigma / (c * n) - 1).max() < proved_within(n)
+
+
 def test_the_vector_attains_the_value() -> None:
     A = random(20, 16, 16)
     found = largest_singular_values(A)

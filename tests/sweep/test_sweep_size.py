@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 from sweeping import TINY, environment, perform, planned, start_python
 
+from gradlab import plan
 from gradlab.config import sweep
 from gradlab.config.models import Config
-from gradlab.sweeps import points
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.points import Task
 
@@ -74,10 +74,9 @@ def test_planning_settles_every_point_once(n: int, monkeypatch: pytest.MonkeyPat
 
         return call
 
-    monkeypatch.setattr(points, "settle", counting("settled", points.settle))
+    monkeypatch.setattr(plan, "settle", counting("settled", plan.settle))
     monkeypatch.setattr(sweep, "validated", counting("validated", sweep.validated))
-    plan = planned(grid(n))
-    assert plan.size == n * n
+    assert planned(grid(n)).size == n * n
     assert counts["settled"] == n * n
     assert n * n <= counts["validated"] <= 2 * n * n + 10
 

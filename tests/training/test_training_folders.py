@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -211,6 +212,58 @@ def test_two_at_a_time_are_refused(config: Path, tmp_path: Path) -> None:
     with kept.held(tmp_path / "lesson", spec, force=False, say=print):
         refused(train(config, tmp_path), "another gradlab trains lesson")
     assert train(config, tmp_path, "--no-figures").exit_code == 0
+
+
+def test_a_training_that_has_stopped_early_goes_on_from_its_end(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss is below 100 from the first update on: both seeds end after the second, and are killed
+    before the record is there. Snapshots 3, 6 and 9 are those that there never are.
+    """
+    config.write_text(
+        CONFIG.replace("snapshot_every: 3", "snapshot_every: 3, stop_when: {loss: 100, over: 2}"),
+        encoding="utf-8",
+    )
+    place = Place(Folder(tmp_path / "x"))
+
+    def killing(*rest: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "_records", killing)
+        with pytest.raises(Killed):
+            run(config, place)
+    kept_of = sorted(path.name for path in (tmp_path / ".training" / "x").iterdir())
+    assert kept_of == ["snapshot-0.npz", "snapshot-12.npz", "state.npz"]
+    assert run(config, place) == ["goes on after update 12; --force starts over"]
+    whole = Place(Folder(tmp_path / "whole"))
+    run(config, whole)
+    assert contents(place.folder.path) == contents(whole.folder.path)
+
+
+def _begin_and_end(root: Path, name: str, often: int) -> None:
+    spec = spec_of("temporal_order")
+    for _ in range(often):
+        with kept.held(root / name, spec, force=False):
+            pass
+
+
+def test_trainings_that_begin_and_end_side_by_side_do_not_meet(tmp_path: Path) -> None:
+    """Three names in one results folder; who ends last removes the folder around them, while others
+    begin. Of 1,500 ends a dozen did meet a beginning.
+    """
+    names = ["a", "b", "c"]
+    context = multiprocessing.get_context("spawn")
+    each = [
+        context.Process(target=_begin_and_end, args=(tmp_path, name, 500), name=name)
+        for name in names
+    ]
+    for process in each:
+        process.start()
+    for process in each:
+        process.join()
+    assert [process.exitcode for process in each] == [0, 0, 0]
+    assert not (tmp_path / ".training").exists()
 
 
 LONG = CONFIG.replace("updates: 12", "updates: 100000").replace("every: 3", "every: 50")

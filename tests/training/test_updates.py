@@ -242,6 +242,17 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
     assert state.taken.tolist() == ([3, 1] if nonfinite == "stop" else [3, 2])
 
 
+def test_of_points_side_by_side_each_says_what_ends_it() -> None:
+    """A linear net of gain 1e6 over 60 steps, 1e360: no update is finite."""
+    keys: dict[str, Any] = {"cell": "linear", "weight_scale": 1e6, "seq_len": 60}
+    ways = ("skip", "stop", "skip")
+    specs = [spec_of("temporal_order", {"updates": 3, "nonfinite": way}, **keys) for way in ways]
+    assert len({spec.shape for spec in specs}) == 1
+    assert after(trainer_of(*specs), 3).stopped.tolist() == [0, 0, 1, 1, 0, 0]
+    told = [record.summary["train"]["nonfinite"]["updates"] for record in train_many(specs)]
+    assert told == [6, 2, 6]
+
+
 def test_states_that_overflow_are_counted_and_told() -> None:
     """A linear net of gain 1e6 over 60 steps: 1e360."""
     spec = spec_of("temporal_order", {"updates": 4}, cell="linear", weight_scale=1e6, seq_len=60)
