@@ -103,7 +103,7 @@ charting:
 	$(PYTHON) charting/make.py
 
 # docs/gallery.md, docs/figures.md and the pictures of both and of the README, from the examples
-gallery: examples
+gallery: examples results/train_adding/summary.json
 	$(BIN)/python docs/gallery.py --results results
 
 $(VENV)/bin/python:

@@ -18,7 +18,7 @@ from pathlib import Path
 from gradlab.config.source import read
 from gradlab.errors import GradlabError
 from gradlab.record import Record
-from gradlab.report import style, sweep_figures, words
+from gradlab.report import style, sweep_figures, training
 from gradlab.report.figures import FIGURES, captions
 from gradlab.report.markdown import escape
 from gradlab.report.stored import Entry
@@ -56,17 +56,22 @@ SHOWN = (  # a config and one of its figures
     ("init_sweep", "phase_diagram"),
     ("clipping", "curves"),
     ("accumulator", "categories"),
+    ("train_clip", "training_loss"),
+    ("train_clip", "training_clip"),
+    ("train_clip", "snapshots"),
+    ("train_adding", "final_loss"),
 )
+SWEPT = escape(next(iter(SWEEP_FIGURES)))  # the first of a sweep's
 INTRODUCTION = """# Gallery
 
 What the examples in [configs/](../configs) show. Each has its question, the command that answers
 it, and what came out; [figures.md](figures.md) says how to read each figure. `make gallery` writes
 this page and its pictures from the results."""
-READING = """# How to read the figures
+READING = f"""# How to read the figures
 
-A run leaves those that apply to it, a sweep the last four. Everywhere blue is vanishing, green
-preserved, orange exploding and grey undecided; theory is a line, measurement has markers and its
-spread over the seeds. The colours stay apart in grey and for colour-blind readers, and no figure
+A run leaves those that apply to it, a sweep those from {SWEPT} on. Everywhere blue is
+vanishing, green preserved, orange exploding and grey undecided; theory is a line, measurement has
+markers and its spread over the seeds. The colours stay apart in grey and for colour-blind readers, and no figure
 relies on them alone. [gallery.md](gallery.md) shows what the examples look like."""
 
 
@@ -92,7 +97,9 @@ def page(configs: Path, results: Path, shown: tuple[tuple[str, str], ...]) -> di
         swept = "sweep" in read(source).data
         made = _of_sweep if swept else _of_run
         said, pictures = made(results / config, [figure for _, figure in group])
-        command = f"gradlab {'sweep' if swept else 'run'} configs/{config}.yaml"
+        trained = "train" in read(source).data
+        word = "sweep" if swept else "train" if trained else "run"
+        command = f"gradlab {word} configs/{config}.yaml"
         parts += [f"## {escape(config)}", escape(question(source)), f"    {command}"]
         parts += [escape(sentence) for sentence in said]
         for picture in pictures:
@@ -130,7 +137,7 @@ def question(config: Path) -> str:
 def _of_run(folder: Path, names: list[str]) -> tuple[list[str], list[Picture]]:
     """The verdict in words, and the pictures."""
     record = load(folder)
-    return [words.headline(record)], [_picture(record, name) for name in names]
+    return [training.headline(record)], [_picture(record, name) for name in names]
 
 
 def _picture(record: Record, name: str) -> Picture:

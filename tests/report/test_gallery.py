@@ -46,7 +46,8 @@ def test_the_pictures_are_those_of_the_page_and_small() -> None:
 @pytest.mark.parametrize("config", dict(gallery.SHOWN))
 def test_a_config_has_its_question_and_its_command(config: str) -> None:
     path = gallery.CONFIGS / f"{config}.yaml"
-    swept = "sweep" in yaml.safe_load(path.read_text(encoding="utf-8"))
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+    word = "sweep" if "sweep" in sections else "train" if "train" in sections else "run"
     asked = gallery.question(path)
     assert asked.endswith("?")
     assert path.read_text(encoding="utf-8").startswith(f"# {asked[:40]}")
@@ -54,7 +55,7 @@ def test_a_config_has_its_question_and_its_command(config: str) -> None:
     _, _, part = PAGE.partition(f"\n## {escape(config)}\n")
     part = part.partition("\n## ")[0]
     assert escape(asked) in part
-    assert f"    gradlab {'sweep' if swept else 'run'} configs/{config}.yaml\n" in part
+    assert f"    gradlab {word} configs/{config}.yaml\n" in part
 
 
 def test_how_to_read_them_is_what_they_say_of_themselves() -> None:
