@@ -71,8 +71,9 @@ READING = f"""# How to read the figures
 
 A run leaves those that apply to it, a sweep those from {SWEPT} on. Everywhere blue is
 vanishing, green preserved, orange exploding and grey undecided; theory is a line, measurement has
-markers and its spread over the seeds. The colours stay apart in grey and for colour-blind readers, and no figure
-relies on them alone. [gallery.md](gallery.md) shows what the examples look like."""
+markers and its spread over the seeds. The colours stay apart in grey and for colour-blind
+readers, and no figure relies on them alone. [gallery.md](gallery.md) shows what the examples look
+like."""
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,7 @@ def test_a_training_that_has_stopped_early_goes_on_from_its_end(
 def _begin_and_end(root: Path, name: str, often: int) -> None:
     spec = spec_of("temporal_order")
     for _ in range(often):
-        with kept.held(root / name, spec, force=False):
+        with kept.held(root / name, spec, force=False, say=print):
             pass
 
 

@@ -22,7 +22,7 @@ sys.path[:0] = [
 ]
 
 from figure_records import record  # noqa: E402
-from sweep_rows import real  # noqa: E402
+from sweep_rows import learned, real  # noqa: E402
 
 from gradlab.record import Record  # noqa: E402
 from gradlab.report import style  # noqa: E402
@@ -49,12 +49,16 @@ RUNS = {
     "gate_histograms": "gru",
     "clipping": "step clip",
     "factor_histogram": "factors between",
+    "training_loss": "training",
+    "training_clip": "training",
+    "snapshots": "training",
 }
 SWEEPS = {
     "phase_diagram": "two numbers",
     "growth_rate": "cells and a number",
     "categories": "one category",
     "curves": "one number",
+    "final_loss": "one number",  # its points as trainings
 }
 
 
@@ -77,7 +81,10 @@ def of_sweep(name: str) -> bytes:
     """A figure of its case."""
     with style.applied():
         figure = style.new_figure()
-        SWEEP_FIGURES[name].draw(figure, grid(*real(SWEEPS[name])))
+        swept = real(SWEEPS[name])
+        if name == "final_loss":
+            swept = learned(swept, lambda scale: 1.0 + float(scale))
+        SWEEP_FIGURES[name].draw(figure, grid(*swept))
         return _without_text(figure)
 
 
