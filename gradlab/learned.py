@@ -62,9 +62,13 @@ def at_end(arrays: Arrays, name: str) -> Array:
     curve, stopped = arrays[f"train_{name}"], arrays["train_stopped"]
     found = np.full(len(curve), np.nan)
     for r, own in enumerate(curve):
-        last = int(stopped[r]) or len(own)
-        found[r] = own[max(last - max(LAST, last // 10), 0) : last].mean()
+        found[r] = own[last_updates(int(stopped[r]) or len(own))].mean()
     return found
+
+
+def last_updates(count: int) -> slice:
+    """Of so many updates those whose mean is told as the end."""
+    return slice(max(count - max(LAST, count // 10), 0), count)
 
 
 def clip_report(spec: Spec, arrays: Arrays) -> dict[str, Any]:

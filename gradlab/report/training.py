@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.learned import ABOVE, BELOW, last_updates
 from gradlab.record import Record
 from gradlab.report import words
 from gradlab.report.words import plain, power, share
 
 MOST_SEEDS = 50  # of the table
 OFTEN = 0.5  # of the updates: a clip that acts as often is no guard
-BELOW, ABOVE = 0.9, 1.1  # of the baseline, as in gradlab.learned
 
 
 def applies(record: Record) -> bool:
@@ -131,9 +131,7 @@ def _by_seed(record: Record) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def _last(record: Record, r: int) -> slice:
-    """The updates whose mean is told as the end, as in gradlab.learned."""
-    end = int(record["train_stopped"][r]) or record["train_loss"].shape[1]
-    return slice(max(end - max(10, end // 10), 0), end)
+    return last_updates(int(record["train_stopped"][r]) or record["train_loss"].shape[1])
 
 
 def _clip_rows(record: Record) -> list[tuple[str, ...]]:
