@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradlab.learned import BELOW
 from gradlab.report import style
 from gradlab.report.figures import decades
 from gradlab.report.sweep_figures import panels
 from gradlab.report.sweep_figures.grid import Grid
-from gradlab.report.training import BELOW
 from gradlab.report.words import plain
 
 if TYPE_CHECKING:
