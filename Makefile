@@ -31,7 +31,7 @@ RUNS := $(filter-out $(SWEEPS) $(TRAINED),$(wildcard configs/*.yaml))
 EXPECTING := $(filter $(shell grep -l '^expect:' configs/*.yaml),$(RUNS))
 EXAMPLES := $(patsubst configs/%.yaml,results/%/summary.json,$(RUNS) $(TRAINED) $(filter-out $(LONG),$(SWEEPS)))
 
-.PHONY: run sweep test test-slow test-lowest test-python fuzz reliability check lint types expectations examples trainings schema \
+.PHONY: run sweep test test-first test-second test-slow test-lowest test-python fuzz reliability check lint types expectations examples trainings schema \
   baselines charting gallery bench bench-small bench-kernels curves clean
 
 run: $(VENV)/.installed
@@ -40,8 +40,15 @@ run: $(VENV)/.installed
 sweep: $(VENV)/.installed
 	$(BIN)/gradlab sweep $(SWEEP)
 
+# in two processes: there are two cores nearly everywhere
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q
+	$(MAKE) --no-print-directory -j 2 test-first test-second
+
+test-first: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/[a-f]*/
+
+test-second: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/[g-z]*/ tests/test_*.py
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m long

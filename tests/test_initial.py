@@ -265,6 +265,7 @@ def test_pcg64_streams_are_seed_sequences_with_a_key_for_each_purpose() -> None:
     # written out: a result of a seed hangs on these numbers, so none may ever change
     keys = {"recurrent": 0, "input": 1, "state": 2, "upstream": 3}
     keys |= {"inputs": 4, "peephole": 5, "output": 6, "targets": 7, "cuts": 8}
+    keys |= {"batch": 9, "embedding": 10}
     assert keys.keys() == set(PURPOSES)
     for purpose, k in keys.items():
         sequence = np.random.SeedSequence(9, spawn_key=(k,))

@@ -156,9 +156,10 @@ def _locked(folder: Path) -> int:
     while True:
         folder.parent.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            folder.parent.mkdir(exist_ok=True)
-            folder.mkdir(exist_ok=True)
-            descriptor = os.open(folder, os.O_RDONLY)
+            for path in (folder.parent, folder):
+                with suppress(FileExistsError):  # exist_ok fails where it is gone a moment later
+                    path.mkdir()
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(descriptor), folder.stat()):
