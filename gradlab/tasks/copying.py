@@ -13,26 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.draws import Streams
-from gradlab.tasks.interface import Batch, Independent, one_hot
+from gradlab.tasks.interface import Batch
+from gradlab.tasks.recall import Recall
 
 
 @dataclass(frozen=True)
-class Copy(Independent):
+class Copy(Recall):
     """T: all steps, more than twice the length."""
 
-    T: int
     alphabet: int = 8
     length: int = 10
-    loss: str = "cross_entropy"
-
-    def __post_init__(self) -> None:
-        if 2 * self.length >= self.T:
-            why = f"{self.length} symbols, a mark and their copy take {2 * self.length + 1} steps"
-            raise ValueError(f"{why}; seq_len is {self.T}")
-
-    @property
-    def inputs(self) -> int:
-        return self.alphabet + 2  # blank, mark
 
     @property
     def outputs(self) -> int:
@@ -47,9 +37,7 @@ class Copy(Independent):
         return self.length * math.log(self.alphabet) / self.T
 
     def batch(self, streams: Streams, update: int, B: int) -> Batch:
-        told = streams.batch(update).integers(0, self.alphabet, (self.length, B))
-        shown, y = np.full((2, self.T, B), self.alphabet)
-        shown[: self.length] = told
-        shown[self.T - self.length - 1] = self.alphabet + 1
+        told, x = self.shown(streams, update, B)
+        y = np.full((self.T, B), self.alphabet)
         y[self.T - self.length :] = told
-        return Batch(one_hot(shown, self.inputs), y)
+        return Batch(x, y)
