@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from gradlab.recorded import (
     truncation_loss,
 )
 from gradlab.spec import Spec
+from gradlab.team import begin
 
 Arrays = dict[str, Array]
 Names = dict[str, list[str]]
@@ -57,11 +59,12 @@ def compute(
     drawing = Drawing(members) if drawing is None else drawing
     spec = drawing.spec
     layers, read = run_chains(drawing, every, tick)
+    first = [chains[0] for chains in layers]
+    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
+    spectrum = begin([partial(recurrent_spectrum, spec, tensors)])
     losses, arrays, parameters = _losses(drawing, layers[-1], read)
     passes = _backward(spec, members, layers, losses)
     overflow = _overflow(layers)
-    first = [chains[0] for chains in layers]
-    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
     names: Names = {"tensors": []}
     for column in zip(*passes, strict=True):  # the passes of one direction, the first layer first
         direction = column[0].chain.direction
@@ -80,8 +83,8 @@ def compute(
     arrays |= clipped(parameters, members)
     lost(arrays, overflow > 0)
     arrays["overflow_step"] = overflow
-    spectrum, names["recurrent"] = recurrent_spectrum(spec, tensors)
-    return arrays | spectrum, names
+    ((found, names["recurrent"]),) = spectrum.results()
+    return arrays | found, names
 
 
 def _losses(

@@ -19,13 +19,14 @@ from gradlab.analysis.course import Facts, course
 from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
-from gradlab.ensemble import compute
+from gradlab.ensemble import Arrays, Names, compute
 from gradlab.learned import learned
 from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
 from gradlab.spec import Spec
 from gradlab.split import split
+from gradlab.team import team
 from gradlab.workers import each
 
 BACK = "backward_"  # arrays of the second direction
@@ -50,7 +51,12 @@ def run_many(
     passes = 2 * len(first.entries) * len(first.chains)
     tick = _ticker(progress, len(chunks) * passes * segments)
     pieces: list[list[dict[str, Array]]] = [[] for _ in specs]
-    computed = each(lambda some, note: compute(some, cut.every, note), chunks, cut.workers, tick)
+
+    def work(some: list[Member], note: Callable[[], None]) -> tuple[Arrays, Names]:
+        with team(cut.within):
+            return compute(some, cut.every, note)
+
+    computed = each(work, chunks, cut.workers, tick)
     for some in chunks:
         arrays, names = computed.pop(0)  # not held twice where a record joins them
         for index, group in groupby(range(len(some)), key=lambda k: some[k].index):

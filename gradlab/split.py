@@ -16,6 +16,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
+from gradlab.large import cut as cut_product
 from gradlab.memory import memory_plan
 from gradlab.spec import Spec
 
@@ -32,11 +33,14 @@ MATRIX, CUBE = 40e-6, 2e-9
 
 
 class Split(NamedTuple):
-    """Pieces as ranges of members, steps between checkpoints (None: none), and threads."""
+    """Pieces as ranges of members, steps between checkpoints (None: none), threads that each have
+    pieces, and threads that work on each of these pieces together.
+    """
 
     pieces: tuple[slice, ...]
     every: int | None
     workers: int
+    within: int = 1
 
     @property
     def at_once(self) -> int:
@@ -61,7 +65,13 @@ def split(spec: Spec, members: int, jobs: int) -> Split:
         workers -= 1
     ends = [members * k // count for k in range(count + 1)]
     pieces = tuple(slice(start, end) for start, end in pairwise(ends))
-    return Split(pieces, every, workers)
+    return Split(pieces, every, workers, jobs // workers if wide(spec) else 1)
+
+
+def wide(spec: Spec) -> bool:
+    """Whether the product of a step is large enough to be shared."""
+    gates = len(spec.base.GATES)
+    return gates > 0 and len(cut_product(gates * spec.H, spec.H, spec.B)) > 1
 
 
 def _step(spec: Spec) -> tuple[float, float]:

@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "archive",
         "threads",
         "workers",
+        "team",
+        "large",
     ),
     (
         *("cells", "networks", "initial", "inputs", "given", "weights", "sequences"),

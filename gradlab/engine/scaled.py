@@ -85,17 +85,21 @@ def add(a: Scaled, b: Scaled) -> Scaled:
     return Scaled(total, frame)
 
 
+def largest_frame(parts: Sequence[Scaled]) -> Exponents:
+    """The largest exponent of each member of what is not all zero; 0 where all is."""
+    frame = np.max([_frame(p) for p in parts], axis=0)
+    return np.where(frame == _NONE, 0, frame)
+
+
 def side_by_side(parts: list[Scaled]) -> Scaled:
     """Arrays (R, ...) as (R, parts, ...), in the frame of the largest exponent of each member."""
-    frame = np.max([_frame(p) for p in parts], axis=0)
-    frame = np.where(frame == _NONE, 0, frame)
+    frame = largest_frame(parts)
     return Scaled(np.stack([shift(p.mantissa, p.exponent - frame) for p in parts], axis=1), frame)
 
 
 def as_vector(parts: Sequence[Scaled]) -> Scaled:
     """Arrays (R, ...) one after the other, (R, P), in the frame of each member's largest."""
-    frame = np.max([_frame(p) for p in parts], axis=0)
-    frame = np.where(frame == _NONE, 0, frame)
+    frame = largest_frame(parts)
     flat = [shift(p.mantissa, p.exponent - frame).reshape(len(frame), -1) for p in parts]
     return Scaled(np.concatenate(flat, axis=1), frame)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.large import NEVER, product
 from gradlab.nonlinearity import Array
 
 
@@ -26,7 +27,8 @@ def driven(U: Array, b: Array, x: Array) -> Array:
         u = np.matmul(x_columns.swapaxes(-1, -2), U.swapaxes(-1, -2))
         u += b.swapaxes(-1, -2)
         return u.swapaxes(0, 1)[..., None]
-    u = np.matmul(U, x_columns)
+    u = np.empty((R, U.shape[1], n * B), x.dtype)
+    product(U, x_columns, u)
     u += b
     return u.reshape(R, -1, n, B).transpose(2, 0, 1, 3)
 
@@ -56,8 +58,10 @@ def lean(a: Array) -> Array:
 def lean_weights(W: Array) -> tuple[Array, Callable[[Array, Array, Array], Any]]:
     """(R, G, H), or (G, H) where R = 1, and what multiplies by it: (W, h, out).
 
-    For a single member `dot` does what `matmul` does, with less around it.
+    For a single member `dot` does what `matmul` does, with less around it. Large products are cut.
     """
+    if W[0].size > NEVER:
+        return (W[0] if len(W) == 1 else W), product
     return (W[0], np.dot) if len(W) == 1 else (W, np.matmul)
 
 

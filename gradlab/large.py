@@ -1,0 +1,46 @@
+"""Large products, cut into pieces of their rows that several threads may share.
+
+Sizes alone say where a product is cut, and not who does the pieces: its digits are the same for any
+number of threads. A piece is what takes some ten times as long as handing it over, and has as many
+rows as it takes for its product to run at the speed of the whole (measured: 128 of 512 terms).
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import numpy as np
+
+from gradlab.nonlinearity import Array
+from gradlab.team import share
+
+WORK = 2**22  # multiplications of a piece, at least: about 0.2 ms
+ROWS = 128  # of a piece, at least
+EVEN = 16  # rows that a library's kernels take at a time, or a multiple
+NEVER = 2**16  # numbers of a matrix whose products with few columns are not looked at
+
+
+@cache
+def cut(rows: int, terms: int, columns: int) -> tuple[slice, ...]:
+    """The rows of each piece of a product (rows, terms) by (terms, columns)."""
+    count = max(1, min(rows // ROWS, rows * terms * columns // WORK))
+    each = max(-(-rows // count // EVEN) * EVEN, 1)
+    return tuple(slice(start, min(start + each, rows)) for start in range(0, rows, each))
+
+
+def product(W: Array, h: Array, out: Array) -> None:
+    """W h for W (..., G, H) and h (..., H, B), or (H,) beside a single matrix, written to out."""
+    columns = h.shape[-1] if h.ndim == W.ndim else 1
+    pieces = cut(W.shape[-2], W.shape[-1], columns)
+    if len(pieces) > 1:
+        share([partial(_piece, W, h, out, rows) for rows in pieces])
+    elif W.ndim == 2:  # with less around it than `matmul`
+        np.dot(W, h, out)
+    else:
+        np.matmul(W, h, out=out)
+
+
+def _piece(W: Array, h: Array, out: Array, rows: slice) -> None:
+    # `dot` would copy rows of a transposed matrix
+    at = (..., rows, slice(None)) if h.ndim == W.ndim else rows
+    np.matmul(W[..., rows, :], h, out=out[at])

@@ -1,0 +1,169 @@
+"""A few threads that work on one member together.
+
+A large product is cut into pieces of its rows, and whoever is free takes the next one (`share`).
+What can wait, such as the gradients of the parameters, is begun and asked for later (`begin`):
+threads that have nothing else to do take its pieces meanwhile, and who asks for it does what is
+left. So nobody waits for work that he could do himself. What the pieces are says the caller, by
+sizes alone: without other threads the same pieces are done, one after the other, where they are
+begun.
+
+The threads are there within `team`. Handing a piece over takes some 20 microseconds: a queue, and
+a thread that sleeps until something is in it. A piece is run under the numpy settings
+(`np.errstate`) of who began it, and what it raises is raised where it is asked for. A Ctrl-C, or
+any exception that leaves `team`, is raised once every thread has ended the call that it is in; no
+other piece is begun.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+Result = TypeVar("Result")
+Piece = Callable[[], Result]
+
+
+@contextmanager
+def team(threads: int) -> Iterator[None]:
+    """Within, pieces are shared by so many threads, the caller's own being one of them."""
+    if threads <= 1:
+        yield
+        return
+    crew = _Crew()
+    before = _CREW.set(crew)
+    try:
+        crew.start(threads - 1)
+        yield
+    finally:
+        _CREW.reset(before)
+        crew.end()
+
+
+def share(pieces: Iterable[Piece[Any]]) -> None:
+    """Do all pieces, and come back when all are done."""
+    crew = _CREW.get()
+    if crew is None:
+        for piece in pieces:
+            piece()
+    else:
+        crew.begin(pieces).results()
+
+
+def begin(pieces: Iterable[Piece[Result]]) -> Begun[Result]:
+    """Have pieces done by whoever is free; at once, where there are no other threads."""
+    crew = _CREW.get()
+    if crew is None:
+        found = Begun(pieces)
+        found.results()
+        return found
+    return crew.begin(pieces)
+
+
+class Begun(Generic[Result]):
+    """Pieces of which some may be done, some are being worked on, and some are left."""
+
+    def __init__(self, pieces: Iterable[Piece[Result]]) -> None:
+        self._left = deque(enumerate(pieces))
+        self._ended: deque[_Ended[Result]] = deque()
+        self._awaited = len(self._left)
+        self._told: SimpleQueue[None] | None = None  # a word for each piece that others have ended
+
+    def results(self) -> list[Result]:
+        """What the pieces have returned, in their order; what is left is done now. Raises what the
+        first piece that failed has raised.
+        """
+        self._awaited -= sum(1 for _ in self._work())
+        while self._awaited and self._told is not None:
+            self._told.get()
+            self._awaited -= 1
+        return [each.result() for each in sorted(self._ended, key=_Ended.place)]
+
+    def help(self, crew: _Crew) -> None:
+        """Do pieces in another thread, as long as there are any."""
+        for _ in self._work():
+            assert self._told is not None  # nobody else knows of it otherwise
+            self._told.put(None)
+            if crew.over:
+                return
+
+    def known_to(self, told: SimpleQueue[None]) -> None:
+        """From now on others may help."""
+        self._told = told
+
+    def _work(self) -> Iterator[None]:
+        """Piece after piece, each when the next one is asked for."""
+        while True:
+            try:
+                index, piece = self._left.popleft()
+            except IndexError:
+                return
+            try:
+                ended = _Ended(index, [piece()])
+            except Exception as error:  # raised where the results are asked for
+                ended = _Ended(index, [], error)
+            self._ended.append(ended)
+            yield
+
+
+class _Ended(Generic[Result]):
+    """How a piece has ended: with a result, or an exception."""
+
+    def __init__(self, index: int, found: list[Result], error: Exception | None = None) -> None:
+        self._index, self._found, self._error = index, found, error
+
+    def place(self) -> int:
+        return self._index
+
+    def result(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+
+class _Crew:
+    """The other threads, and what they are told to help with."""
+
+    def __init__(self) -> None:
+        import queue  # needless where nothing is shared
+        import threading
+
+        self.over = False
+        self._thread, self._queue = threading.Thread, queue.SimpleQueue
+        self._calls: SimpleQueue[tuple[Begun[Any], Context] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, threads: int) -> None:
+        for _ in range(threads):
+            thread = self._thread(target=self._serve)
+            thread.start()
+            self._threads.append(thread)
+
+    def begin(self, pieces: Iterable[Piece[Result]]) -> Begun[Result]:
+        begun = Begun(pieces)
+        begun.known_to(self._queue())
+        for _ in self._threads:  # a context is entered by one thread at a time
+            self._calls.put((begun, copy_context()))
+        return begun
+
+    def end(self) -> None:
+        """Nothing is left where all went well; else whatever is left is left undone."""
+        self.over = True
+        for _ in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if not self.over:
+                call[1].run(call[0].help, self)
+            del call  # what is done is not kept until there is more to do
+
+
+_CREW: ContextVar[_Crew | None] = ContextVar("crew", default=None)
