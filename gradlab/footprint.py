@@ -17,7 +17,7 @@ from gradlab.machine import MIB, SHARE, available, room
 from gradlab.memory import side_by_side
 from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
-from gradlab.split import split
+from gradlab.split import split, wide
 from gradlab.stages import Footprint, records, stages, training
 
 PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
@@ -66,9 +66,12 @@ def check_room(specs: Sequence[Spec], processes: int = 1, draw: bool = False) ->
 
 
 def fitting(spec: Spec, jobs: int) -> int:
-    """How many of so many threads fit in memory: each holds members of its own."""
-    members, there = len(spec.seeds), available()
-    jobs = min(jobs, members)
+    """How many of so many threads fit in memory: each holds members of its own, or works on a large
+    one with others.
+    """
+    there = available()
+    jobs = jobs if wide(spec) else min(jobs, len(spec.seeds))
+    members = len(spec.seeds)
     while jobs > 1 and there is not None and footprint(spec, members, jobs).bytes > SHARE * there:
         jobs -= 1
     return jobs

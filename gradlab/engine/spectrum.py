@@ -76,6 +76,8 @@ def _distinct(gates: int, weight_hh: Array) -> tuple[Array, list[int]]:
     of a file are the same for all seeds.
     """
     R, _, H = weight_hh.shape
+    if R == 1:  # no copy of what may be large
+        return weight_hh.reshape(R, gates, H, H), [0]
     found: dict[bytes, int] = {}
     of = [found.setdefault(W.tobytes(), len(found)) for W in weight_hh]
     first = [of.index(k) for k in range(len(found))]
