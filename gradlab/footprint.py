@@ -17,7 +17,7 @@ from gradlab.machine import MIB, SHARE, available, room
 from gradlab.memory import side_by_side
 from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
-from gradlab.split import split, wide
+from gradlab.split import shared, split
 from gradlab.stages import Footprint, records, stages, training
 
 PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
@@ -33,7 +33,8 @@ def footprint(spec: Spec, members: int, jobs: int = 1, draw: bool = False) -> Fo
     """
     cut = split(spec, members, jobs)
     together, kept = cut.at_once, records(spec, members) + ALWAYS
-    each = stages(spec, cut.every, together // cut.workers, members <= len(spec.seeds))
+    alone, piece = members <= len(spec.seeds), together // cut.workers
+    each = stages(spec, cut.every, piece, alone, cut.within)
     peak = max(each, key=lambda stage: stage.bytes)
     if spec.dtype != EXACT and spec.train is None:  # the first member again, in float64
         exact = footprint(in_double(spec), 1)
@@ -70,8 +71,8 @@ def fitting(spec: Spec, jobs: int) -> int:
     one with others.
     """
     there = available()
-    jobs = jobs if wide(spec) else min(jobs, len(spec.seeds))
     members = len(spec.seeds)
+    jobs = min(jobs, members * shared(spec))
     while jobs > 1 and there is not None and footprint(spec, members, jobs).bytes > SHARE * there:
         jobs -= 1
     return jobs

@@ -16,7 +16,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from gradlab.large import cut as cut_product
+from gradlab.large import cut
 from gradlab.memory import memory_plan
 from gradlab.spec import Spec
 
@@ -65,13 +65,15 @@ def split(spec: Spec, members: int, jobs: int) -> Split:
         workers -= 1
     ends = [members * k // count for k in range(count + 1)]
     pieces = tuple(slice(start, end) for start, end in pairwise(ends))
-    return Split(pieces, every, workers, jobs // workers if wide(spec) else 1)
+    return Split(pieces, every, workers, min(jobs // workers, shared(spec)))
 
 
-def wide(spec: Spec) -> bool:
-    """Whether the product of a step is large enough to be shared."""
+def shared(spec: Spec) -> int:
+    """How many threads may have a part in the product of a step of one member; 1 where it is too
+    small to be cut.
+    """
     gates = len(spec.base.GATES)
-    return gates > 0 and len(cut_product(gates * spec.H, spec.H, spec.B)) > 1
+    return len(cut(gates * spec.H, spec.H, spec.B)) if gates else 1
 
 
 def _step(spec: Spec) -> tuple[float, float]:

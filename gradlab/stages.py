@@ -13,6 +13,7 @@ from math import prod
 
 from gradlab.cells.interface import Factor, Factored
 from gradlab.engine.forward import BLOCK, block_steps
+from gradlab.engine.gradients import parts
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
@@ -38,6 +39,7 @@ NUMBER = 8  # bytes: whatever is recorded is in float64
 SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
 VECTORS = 3  # of D a sequence and step, where the largest product value alone is wanted
 LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
+SOLVED = 3  # of the numbers of a matrix: it, what becomes of it, and LAPACK's own
 MADE = 1.4  # of local derivatives: with what they are made of
 GATHERED = 1.5  # of weights of single steps: with the holes that such large pieces leave
 CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
@@ -69,10 +71,10 @@ class Footprint:
 
 
 def stages(
-    spec: Spec, every: int | None, piece: int = 1, alone: bool = True
+    spec: Spec, every: int | None, piece: int = 1, alone: bool = True, within: int = 1
 ) -> Iterator[Footprint]:
     """The stages of one of the members of a piece, one after the other. alone: all members are of
-    one experiment.
+    one experiment. within: threads that work on a member together.
     """
     step, each, width = per_step(spec), set_weights(spec), spec.dtype.itemsize
     inputs = step.inputs / (piece if alone and _same(spec) else 1)
@@ -87,18 +89,20 @@ def stages(
     # of all sets, and stacked; where the run's precision is another, one set in float64
     yield stage(2 * held + (NUMBER * each if width < NUMBER else 0), 0)
     yield stage(held, drawing)
+    yield stage(held + width * _recurrent(spec, piece), states)
     for outputs in _outputs(spec):
         yield stage(held, states, outputs=outputs)
-    term: float = largest  # of a sum over steps
+    term: float = within * width * _part(spec)  # of a sum over steps
     if not spec.topology.tied:
         term = held  # the gradients of all sets, side by side
     elif spec.topology.phases:
         # gathered where the steps of a block have several sets
         term += GATHERED * min(BLOCK, spec.steps) * width * each
-    block = states + _block(spec, step)
-    yield stage(2 * held + term, block, _spectra(spec, step), dh)
+    block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
+    yield stage(2 * held + term, block + meanwhile, _spectra(spec, step), dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits
-        yield stage(2 * held + term, drawing + _again(spec, step), _spectra(spec, step), dh)
+        waiting = drawing + _again(spec, step) + meanwhile
+        yield stage(2 * held + term, waiting, _spectra(spec, step), dh)
     if "product" in spec.largest and fits(_width(spec), spec.steps):
         yield stage(2 * held, states, _looking(spec, step), dh)
     if spec.lag_split:
@@ -107,15 +111,16 @@ def stages(
         yield stage(2 * held, states + 2 * _handed(spec) * spec.steps, 0, dh)
     # the states are gone; gradients, and clipped
     clipped = held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
-    yield stage(2 * held + max(clipped + largest, width * _recurrent(spec)), 0)
+    yield stage(2 * held + clipped + largest, 0)
 
 
-def _recurrent(spec: Spec) -> int:
-    """Numbers in the recurrent matrices of which singular values are taken at the same time, twice,
-    and LAPACK's own copies of a block.
+def _recurrent(spec: Spec, piece: int) -> int:
+    """Numbers in the recurrent matrices of which singular values are taken at the same time: twice
+    where members are told apart, and those of the one that LAPACK is at.
     """
     matrices = len(spec.base.GATES) * (weight_sets(spec) // len(spec.entries))
-    return (2 * matrices + 2) * spec.H**2 if matrices else 0
+    copies = 2 * matrices if piece > 1 else 0
+    return (copies + SOLVED) * spec.H**2 if matrices else 0
 
 
 def _largest(spec: Spec) -> int:
@@ -123,6 +128,13 @@ def _largest(spec: Spec) -> int:
     cell = spec.network
     shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
     return max(prod(shape) for shape in shapes.values())
+
+
+def _part(spec: Spec) -> int:
+    """Numbers of a tensor whose gradient is summed at a time."""
+    cell = spec.network
+    shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
+    return max((parts(shape)[0].stop * prod(shape[1:]) for shape in shapes.values()), default=0)
 
 
 def _lags(spec: Spec) -> float:
@@ -162,8 +174,22 @@ def _block(spec: Spec, step: PerStep) -> float:
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
     state = step.state // chains
     n = min(block_steps(T, state // spec.dtype.itemsize), T)
-    columns = step.cotangents + _read(spec) + step.shares
+    columns = _columns(spec, step) + step.shares
     return _again(spec, step) + n * max(MADE * step.local, step.local + columns)
+
+
+def _columns(spec: Spec, step: PerStep) -> int:
+    """Bytes of a step of what the products of gradients are made of."""
+    return step.cotangents + _read(spec)
+
+
+def _meanwhile(spec: Spec, step: PerStep) -> float:
+    """What other threads have while a block is at work: the columns of the last one, and a matrix
+    whose singular values are taken, with what LAPACK makes of it.
+    """
+    state = step.state // (len(spec.entries) * len(spec.chains))
+    n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
+    return n * _columns(spec, step) + SOLVED * spec.dtype.itemsize * spec.H**2
 
 
 def _again(spec: Spec, step: PerStep) -> float:

@@ -52,7 +52,7 @@ def share(pieces: Iterable[Piece[Any]]) -> None:
         for piece in pieces:
             piece()
     else:
-        crew.begin(pieces).results()
+        crew.begin(pieces, keep=1).results()
 
 
 def begin(pieces: Iterable[Piece[Result]]) -> Begun[Result]:
@@ -68,11 +68,17 @@ def begin(pieces: Iterable[Piece[Result]]) -> Begun[Result]:
 class Begun(Generic[Result]):
     """Pieces of which some may be done, some are being worked on, and some are left."""
 
-    def __init__(self, pieces: Iterable[Piece[Result]]) -> None:
+    def __init__(
+        self, pieces: Iterable[Piece[Result]], told: SimpleQueue[None] | None = None
+    ) -> None:
+        """told: where there is a word for each piece that another thread has ended."""
         self._left = deque(enumerate(pieces))
         self._ended: deque[_Ended[Result]] = deque()
-        self._awaited = len(self._left)
-        self._told: SimpleQueue[None] | None = None  # a word for each piece that others have ended
+        self._count = self._awaited = len(self._left)
+        self._told = told
+
+    def __len__(self) -> int:
+        return self._count
 
     def results(self) -> list[Result]:
         """What the pieces have returned, in their order; what is left is done now. Raises what the
@@ -91,10 +97,6 @@ class Begun(Generic[Result]):
             self._told.put(None)
             if crew.over:
                 return
-
-    def known_to(self, told: SimpleQueue[None]) -> None:
-        """From now on others may help."""
-        self._told = told
 
     def _work(self) -> Iterator[None]:
         """Piece after piece, each when the next one is asked for."""
@@ -144,11 +146,11 @@ class _Crew:
             thread.start()
             self._threads.append(thread)
 
-    def begin(self, pieces: Iterable[Piece[Result]]) -> Begun[Result]:
-        begun = Begun(pieces)
-        begun.known_to(self._queue())
-        for _ in self._threads:  # a context is entered by one thread at a time
-            self._calls.put((begun, copy_context()))
+    def begin(self, pieces: Iterable[Piece[Result]], keep: int = 0) -> Begun[Result]:
+        """keep: pieces that the caller will do himself, at once."""
+        begun = Begun(pieces, self._queue())
+        for _ in range(min(len(begun) - keep, len(self._threads))):
+            self._calls.put((begun, copy_context()))  # a context is entered by one thread at a time
         return begun
 
     def end(self) -> None:

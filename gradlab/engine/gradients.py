@@ -141,13 +141,19 @@ class _Term(NamedTuple):
     frame: Exponents  # (R,) of left
 
 
+def parts(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The rows of each part of a tensor, the first as large as any: sums of their own, which
+    several threads may have.
+    """
+    return cut(*shape, TERMS) if len(shape) == 2 else (slice(0, shape[0]),)
+
+
 class _Sum:
     """The gradient of one tensor, in parts of rows of which each is summed for itself."""
 
     def __init__(self, members: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._whole = np.zeros((members, *shape), dtype)
-        rows = cut(*shape, TERMS) if len(shape) == 2 else (slice(0, *shape),)
-        self._parts = [_Part(self._whole, own) for own in rows]
+        self._parts = [_Part(self._whole, rows) for rows in parts(shape)]
 
     def total(self) -> Scaled:
         """(R, ...), in the frame of each member's largest part."""
