@@ -13,12 +13,12 @@ from math import prod
 
 from gradlab.cells.interface import Factor, Factored
 from gradlab.engine.forward import BLOCK, block_steps
-from gradlab.engine.gradients import parts
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
 from gradlab.engine.observe import GATE_BINS
 from gradlab.engine.softmax import PIECE
+from gradlab.engine.sums import parts
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
     PerStep,

@@ -75,7 +75,7 @@ class Begun(Generic[Result]):
         self._left = deque(enumerate(pieces))
         self._ended: deque[_Ended[Result]] = deque()
         self._count = self._awaited = len(self._left)
-        self._told = told
+        self._told, self._context = told, copy_context()
 
     def __len__(self) -> int:
         return self._count
@@ -84,11 +84,15 @@ class Begun(Generic[Result]):
         """What the pieces have returned, in their order; what is left is done now. Raises what the
         first piece that failed has raised.
         """
-        self._awaited -= sum(1 for _ in self._work())
+        self._awaited -= self._context.run(self._rest)
         while self._awaited and self._told is not None:
             self._told.get()
             self._awaited -= 1
         return [each.result() for each in sorted(self._ended, key=_Ended.place)]
+
+    def context(self) -> Context:
+        """That of who began it, numpy's settings among it; each thread needs one of its own."""
+        return self._context.copy()
 
     def help(self, crew: _Crew) -> None:
         """Do pieces in another thread, as long as there are any."""
@@ -97,6 +101,10 @@ class Begun(Generic[Result]):
             self._told.put(None)
             if crew.over:
                 return
+
+    def _rest(self) -> int:
+        """Do what is left; how many pieces that was."""
+        return sum(1 for _ in self._work())
 
     def _work(self) -> Iterator[None]:
         """Piece after piece, each when the next one is asked for."""
@@ -137,20 +145,19 @@ class _Crew:
 
         self.over = False
         self._thread, self._queue = threading.Thread, queue.SimpleQueue
-        self._calls: SimpleQueue[tuple[Begun[Any], Context] | None] = queue.SimpleQueue()
+        self._calls: SimpleQueue[Begun[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, threads: int) -> None:
         for _ in range(threads):
-            thread = self._thread(target=self._serve)
-            thread.start()
-            self._threads.append(thread)
+            self._threads.append(self._thread(target=self._serve))
+            self._threads[-1].start()
 
     def begin(self, pieces: Iterable[Piece[Result]], keep: int = 0) -> Begun[Result]:
         """keep: pieces that the caller will do himself, at once."""
         begun = Begun(pieces, self._queue())
         for _ in range(min(len(begun) - keep, len(self._threads))):
-            self._calls.put((begun, copy_context()))  # a context is entered by one thread at a time
+            self._calls.put(begun)
         return begun
 
     def end(self) -> None:
@@ -159,12 +166,13 @@ class _Crew:
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # it was started
+                thread.join()
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
             if not self.over:
-                call[1].run(call[0].help, self)
+                call.context().run(call.help, self)
             del call  # what is done is not kept until there is more to do
 
 

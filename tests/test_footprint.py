@@ -3,7 +3,7 @@
 Claims:
 - the estimate lies within 20 % of what a process takes at its peak beyond the loaded program, and
   a few MiB, for each thing that may take most: weights, states, checkpoints, spectra, outputs, the
-  record and its files; in one thread, and in two;
+  record and its files; in one thread, in two, and in two that share a member;
 - no block of the backward pass and no segment is there while the next one is made, and no states
   while the gradients are clipped;
 - for every cell the estimate is that of what Python and numpy hold, to the same 20 %;
@@ -174,6 +174,16 @@ def test_the_estimate_is_what_two_threads_take(case: str, tmp_path: Path) -> Non
     cut = split(spec, len(spec.seeds), 2)
     assert cut.workers == 2 and len(cut.pieces) > 2, "pieces follow one another in each thread"
     found = measured(THREADED[case], tmp_path, jobs=2)
+    taken = found["peak"] - found["loaded"]
+    assert taken > 25, "too small to say anything"
+    assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
+@pytest.mark.parametrize("case", ["a wide cell", "checkpoints of a wide cell"])
+def test_the_estimate_is_what_two_threads_of_one_member_take(case: str, tmp_path: Path) -> None:
+    assert split(spec_of(**MEASURED[case]), 1, 2).within == 2
+    found = measured(MEASURED[case], tmp_path, jobs=2)
     taken = found["peak"] - found["loaded"]
     assert taken > 25, "too small to say anything"
     assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
