@@ -41,7 +41,6 @@ VECTORS = 3  # of D a sequence and step, where the largest product value alone i
 LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
 SOLVED = 3  # of the numbers of a matrix: it, what becomes of it, and LAPACK's own
 MADE = 1.4  # of local derivatives: with what they are made of
-GATHERED = 1.5  # of weights of single steps: with the holes that such large pieces leave
 CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
 LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
@@ -95,9 +94,8 @@ def stages(
     term: float = within * width * _part(spec)  # of a sum over steps
     if not spec.topology.tied:
         term = held  # the gradients of all sets, side by side
-    elif spec.topology.phases:
-        # gathered where the steps of a block have several sets
-        term += GATHERED * min(BLOCK, spec.steps) * width * each
+    elif spec.topology.phases and side_by_side(spec):  # a copy of its set for every step
+        term += width * each * spec.steps
     block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
     yield stage(2 * held + term, block + meanwhile, _spectra(spec, step), dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits
