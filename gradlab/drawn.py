@@ -106,7 +106,8 @@ class Drawing:
     def read(self, h: Array) -> Read:
         """The loss of the states h (m, R, width, B) at its steps, through the output layer."""
         layer, y = self.output(h.shape[-2]), self.targets(self.spec.loss_steps)
-        return read_out(self.spec.loss, h, layer["weight_out"], layer["bias_out"], y)
+        V, c, wanted = layer["weight_out"], layer["bias_out"], self.spec.weight_gradients
+        return read_out(self.spec.loss, h, V, c, y, wanted)
 
     def targets(self, steps: Sequence[int]) -> Array:
         """y at some steps (m, R, O, B): classes one-hot for cross_entropy, else numbers."""
