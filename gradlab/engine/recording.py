@@ -246,7 +246,7 @@ def _mean(a: Array) -> Array:
     """
     flat = a.reshape(*a.shape[:-2], -1)
     if flat.dtype == bool:
-        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int64) / flat.shape[-1]
+        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int32) / flat.shape[-1]
     total: Array = np.add.reduce(flat, axis=-1, dtype=float)
     return total / flat.shape[-1]
 

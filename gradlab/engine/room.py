@@ -10,7 +10,6 @@ import numpy as np
 from gradlab.cells.interface import Shape
 from gradlab.nonlinearity import Array
 
-
 MAPPED = 2**25 - 2**16  # bytes: just below the largest array that glibc learns from
 
 
