@@ -24,10 +24,14 @@ SPECTRA: dict[str, Mapping[str, Any]] = {
 
 
 def prepare(w: Workload, folder: Path, variant: str, jobs: int) -> Callable[[], Arrays]:
-    """The call. variant: "", "drawn" (inputs drawn by gradlab), or a key of SPECTRA."""
+    """The call. variant: "", "drawn" (inputs drawn by gradlab), "gradients" (those of the weights
+    too), or a key of SPECTRA.
+    """
     given = config(w, str(folder))
     if variant == "drawn":
         given["inputs"] = {"type": "normal"}
+    elif variant == "gradients":
+        given["weight_gradients"] = "all"
     elif variant:
         given["spectrum"] = dict(SPECTRA[variant])
     return (lambda: _swept(w, given, jobs)) if w.scales > 1 else (lambda: _run(w, given, jobs))

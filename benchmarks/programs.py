@@ -50,6 +50,9 @@ PROGRAMS: dict[str, Program] = {
         variant="drawn",
         only=("W2", "W3", "W4", "W5", "W7"),
     ),
+    "gradlab-gradients": Program(
+        "gradlab, with parameter gradients", "gradlab", variant="gradients", only=("W2",)
+    ),
     "gradlab-top8": Program(
         "gradlab, 8 largest of the products", "gradlab", variant="top8", only=("W4",)
     ),

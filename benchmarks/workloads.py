@@ -167,9 +167,9 @@ def small(w: Workload) -> Workload:
 def config(w: Workload, folder: str) -> dict[str, Any]:
     """gradlab's config of a workload; folder holds its inputs file.
 
-    What is not wanted and costs much is switched off: spectra, the split by lag. All else that a
-    run records (norms of every step's share, gradients of all parameters, gates) stays on. W1 is
-    the textbook's config as it is.
+    What is not wanted and costs much is switched off: spectra, the split by lag, gradients of the
+    weights. All else that a run records (gates, norms that cannot overflow) stays on. W1 is the
+    textbook's config as it is.
     """
     if w.cell == "linear":
         textbook = yaml.safe_load(TEXTBOOK.read_text(encoding="utf-8"))
@@ -186,6 +186,7 @@ def config(w: Workload, folder: str) -> dict[str, Any]:
         "inputs": {"type": "normal"},
         "loss": {"type": "upstream", "value": "normal"},
         "spectrum": spectrum(w),
+        "weight_gradients": "all" if w.wanted & {"shares", "parameters"} else "none",
         "lag_split": "none",
         "gate_histogram": False,
     }

@@ -41,19 +41,12 @@ def run(spec: Spec, progress: Progress | None = None, jobs: int = 1) -> Record:
     if not spec.compare or not isinstance(spec.init, Loaded):
         return precision.run_many([spec], progress, jobs)[0]
     record = precision.run_many([spec], lambda share: tell(share * RUN), jobs)[0]
-    lean = norms_only(spec)
+    lean = spec.norms_only()
     fresh = runner.run(twin(lean), lambda share: tell(RUN + share * (TWIN - RUN)), jobs)
     told = {key: fresh.summary[key] for key in (*KEYS, "outcome")}
     summary = record.summary | {"trained": {"fresh": told} | edge(lean, tell, jobs)}
     tell(1.0)
     return replace(record, summary=summary, arrays=record.arrays | {f"fresh_{CURVE}": fresh[CURVE]})
-
-
-def norms_only(spec: Spec) -> Spec:
-    """The same experiment without what costs most and is not compared."""
-    clip = spec.clip if spec.clip is not None and spec.clip[1] == "step_norm" else None
-    without = replace(spec, lag_split=False, spectra=frozenset(), gate_histogram=False)
-    return replace(without, clip=clip, theory="none")
 
 
 def twin(spec: Spec) -> Spec:

@@ -150,7 +150,7 @@ def edge(loaded: Loaded, key: str = "weight_scale", target: float = 0.0) -> Crit
 
     def rate(value: float) -> Measured:
         config = from_mapping(loaded.source.data, [*fixed, f"{key}={value!r}"], folder).config
-        _, spec = settle(config)
+        spec = settle(config)[1].norms_only()
         check_room([spec])
         return measured(value, run(spec).summary)
 

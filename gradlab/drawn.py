@@ -106,7 +106,8 @@ class Drawing:
     def read(self, h: Array) -> Read:
         """The loss of the states h (m, R, width, B) at its steps, through the output layer."""
         layer, y = self.output(h.shape[-2]), self.targets(self.spec.loss_steps)
-        return read_out(self.spec.loss, h, layer["weight_out"], layer["bias_out"], y)
+        V, c, wanted = layer["weight_out"], layer["bias_out"], self.spec.weight_gradients
+        return read_out(self.spec.loss, h, V, c, y, wanted)
 
     def targets(self, steps: Sequence[int]) -> Array:
         """y at some steps (m, R, O, B): classes one-hot for cross_entropy, else numbers."""
@@ -170,7 +171,9 @@ def within_range(array: Array, dtype: np.dtype[Any], key: str) -> Array:
     """The array in the run's precision. Raises GradlabError where that cannot hold it."""
     with np.errstate(over="ignore"):
         cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
+    # what members share, by a stride of 0, is looked at once
+    each = cast[tuple(slice(None if stride else 1) for stride in cast.strides)]
+    if not np.isfinite(each).all():
         raise GradlabError(f"{key} goes beyond the range of {dtype.name}; use a smaller value")
     return cast
 

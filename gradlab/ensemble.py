@@ -152,7 +152,7 @@ def _pass(
     arrays: Arrays = {}
     full = gradients.parameters
     recurrent = {name: shapes[name] for layer in spec.chain_weights for name in layer}
-    if spec.truncate is not None:
+    if spec.truncate is not None and spec.weight_gradients:
         full = parameter_gradients(trajectory, loss, recurrent, sets, clip)
         arrays |= truncation_loss(gradients.parameters, full)
     if spec.lag_split:
@@ -169,6 +169,7 @@ def _wanted(spec: Spec, last: bool) -> Wanted:
         spec.sequences if "step" in spectra else 0,
         spec.chain_weights,
         int(spec.sets.max()) + 1,
+        spec.weight_gradients,
         spec.gate_histogram,
         Products(
             spec.rows[:: -spec.every][::-1] if "product" in spectra else spec.rows[:0],

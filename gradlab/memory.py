@@ -38,7 +38,8 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     share, enough, least = MEMORY // workers, -(-ENOUGH // workers), int(workers == 1)
     members = _between(share // output_bytes(spec), -(-members // workers), least)
     state, kept = bytes_per_step(spec)
-    between, weights = bytes_between(spec), TENSORS * weight_bytes(spec)
+    between, weights = bytes_between(spec), weight_bytes(spec)
+    weights *= TENSORS if spec.weight_gradients else 1
     members = _between(CACHE // (_weights(spec) + kept), members, min(1, members))
     if side_by_side(spec):
         kept *= ALL_TERMS
@@ -117,7 +118,8 @@ def _tried(H: int, I: int, spec: Spec) -> tuple[int, ...]:
     """The rows of a chain of H units and I inputs, found by doing a step."""
     step = one_step(spec, H, I)
     kept = step.state + I * spec.topology.stride + step.activations
-    return step.state, kept, step.local, step.cotangents, step.shares
+    shares = step.shares if spec.weight_gradients else 0
+    return step.state, kept, step.local, step.cotangents, shares
 
 
 def bytes_between(spec: Spec) -> int:

@@ -98,6 +98,7 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
         outputs=config.loss.outputs or (shifted if config.loss.targets == "shifted" else I),
         truncate=cut,
         lag_split=_splits(config, len(entries)),
+        weight_gradients=config.weight_gradients == "all",
         clip=(config.clip.threshold, config.clip.by) if config.clip else None,
         checkpoint=config.checkpoint,
         values=keep,
@@ -250,6 +251,8 @@ def _splits(config: Config, entries: int) -> bool:
         if config.lag_split == "all":
             why = "lag_split: all is not for layers with bidirectional: a lower layer's steps"
             raise at(("lag_split",), f"{why} lie on both sides of the loss; remove it")
+        return False
+    if config.weight_gradients == "none":
         return False
     if config.lag_split == "auto":
         return possible and config.seq_len <= SPLIT_STEPS and config.seq_len * entries <= SPLIT_WORK

@@ -33,6 +33,7 @@ COMPARED = {  # the summary's name -> the record's array
     "weight_grad_norm": "log10_weight_grad_norm",
     "parameter_grad_norm": "log10_clip_norm",
 }
+WEIGHTS = ("weight_grad_norm", "parameter_grad_norm")  # those that not every run has
 
 
 def run_many(
@@ -91,7 +92,8 @@ def compared(record: Record, exact: Record) -> dict[str, Any]:
         "compared_seed": int(record["seeds"][0]),
         "overflow": early if early and not late else None,
     }
-    errors = {name: relative(record[of][0], exact[of][0]) for name, of in COMPARED.items()}
+    there = {name: of for name, of in COMPARED.items() if of in record.arrays}
+    errors = {name: relative(record[of][0], exact[of][0]) for name, of in there.items()}
     for name, each in errors.items():
         lost = bool(early or late or not len(each))
         found[name] = {

@@ -40,6 +40,9 @@ without pickle and has a schema number. R members (seeds), N recorded steps.
 
 With layers and both directions, what has no layers' axis is of the last layer (gates: of all).
 
+With `weight_gradients: none` there is nothing of the parameters' gradients: no `weight_grad_norm`,
+`log10_parameter_grad_norm`, `clip_norm`, `clip_rate`, `clipped_norm`, lags or truncation.
+
 With `spectrum.product: largest` the products have neither effective rank nor condition.
 
 NaN stands for what does not exist (J_0; a plain norm outside float range), -inf for the log of an
@@ -133,7 +136,8 @@ class Record:
         for part in self.names["parts"]:
             for name in (f"grad_norm_{part}", f"log10_grad_norm_{part}"):
                 columns[name] = self[prefix + name]
-        columns["log10_weight_grad_norm"] = self[f"{prefix}log10_weight_grad_norm"]
+        if "log10_weight_grad_norm" in self.arrays:
+            columns["log10_weight_grad_norm"] = self[f"{prefix}log10_weight_grad_norm"]
         if "step_singular_values" in self.arrays:
             columns["sigma_max"] = self[f"{prefix}step_singular_values"][..., 0].max(axis=-1)
         if "step_sigma_min" in self.arrays:

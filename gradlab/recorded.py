@@ -28,7 +28,8 @@ def steps(gradients: Gradients, spec: Spec) -> Arrays:
     arrays: Arrays = {}
     for part, scaled in gradients.norms.items():
         arrays |= _norms(f"grad_norm_{part}", scaled)
-    arrays |= _norms("weight_grad_norm", gradients.weight_norm)
+    if gradients.weight_norm is not None:
+        arrays |= _norms("weight_grad_norm", gradients.weight_norm)
     for part, scaled in gradients.layer_norms.items():
         arrays |= _norms(f"grad_norm_{part}", scaled, "layer_")
     if gradients.layer_weight_norm is not None:
@@ -63,8 +64,9 @@ def by_layer(each: Sequence[Gradients]) -> Arrays:
     arrays: Arrays = {}
     for part in each[0].norms:
         arrays |= _norms(f"grad_norm_{part}", _stacked([g.norms[part] for g in each]), "layer_")
-    weights = _stacked([g.weight_norm for g in each])
-    arrays |= _norms("weight_grad_norm", weights, "layer_")
+    weights = [g.weight_norm for g in each if g.weight_norm is not None]
+    if weights:
+        arrays |= _norms("weight_grad_norm", _stacked(weights), "layer_")
     for name in ("gate_mean", "gate_slope", "gate_saturation"):
         gates = np.concatenate([getattr(g, name) for g in each], axis=-1)
         arrays[name] = np.ascontiguousarray(gates.swapaxes(0, 1))
@@ -133,7 +135,11 @@ def truncation_loss(cut: Mapping[str, Scaled], full: Mapping[str, Scaled]) -> Ar
 
 
 def clipped(parameters: Mapping[str, Scaled], members: Sequence[Member]) -> Arrays:
-    """Norms of the parameters' gradients, their global norm, and what clipping makes of it."""
+    """Norms of the parameters' gradients, their global norm, and what clipping makes of it; nothing
+    where there are none.
+    """
+    if not parameters:
+        return {}
     norms = [norm(g) for g in parameters.values()]
     before = hypot(norms)
     arrays = {

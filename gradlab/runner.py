@@ -19,6 +19,7 @@ from gradlab.analysis.course import Facts, course
 from gradlab.analysis.growth import slopes
 from gradlab.analysis.summary import summarize
 from gradlab.drawn import Member
+from gradlab.engine.room import keep_freed
 from gradlab.ensemble import Arrays, Names, compute
 from gradlab.learned import learned
 from gradlab.nonlinearity import Array
@@ -43,6 +44,7 @@ def run_many(
     specs: Sequence[Spec], progress: Progress | None = None, jobs: int = 1
 ) -> list[Record]:
     """The records of experiments that share shapes (equal `Spec.shape`), computed together."""
+    keep_freed()
     first = specs[0]
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
     cut = split(first, len(members), jobs)

@@ -5,7 +5,7 @@ Below this layer there is no config.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -88,6 +88,7 @@ class Spec:
     outputs: int
     truncate: Cut | None
     lag_split: bool
+    weight_gradients: bool  # of all tensors, and the share of every step in the recurrent ones
     clip: tuple[float, str] | None  # threshold, by
     checkpoint: int | Literal["auto", "none"]
     values: int  # singular values kept of a step or a product
@@ -106,12 +107,28 @@ class Spec:
     identity: str
     train: Training | None = None
 
+    def norms_only(self) -> Spec:
+        """The same experiment without what costs most beside the norms of dh. A clip by step_norm
+        shapes these and stays; every other acts on gradients that are not there.
+        """
+        return replace(
+            self,
+            lag_split=False,
+            weight_gradients=False,
+            clip=self.clip if self.clip is not None and self.clip[1] == "step_norm" else None,
+            spectra=frozenset(),
+            largest=frozenset(),
+            gate_histogram=False,
+            theory="none",
+        )
+
     @property
     def shape(self) -> tuple[Any, ...]:
         """What experiments must share to be computed together."""
         return (
             (self.cell, tuple(sorted(self.options.items())), self.H, self.I, self.B, self.T),
-            (self.topology, self.truncate, self.lag_split, self.targets, self.outputs),
+            (self.topology, self.truncate, self.lag_split, self.weight_gradients),
+            (self.targets, self.outputs),
             (self.loss, tuple(self.entries.items()), tuple(self.rows)),
             (self.values, self.spectra, self.largest, self.every, self.sequences),
             self.gate_histogram,

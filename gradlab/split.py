@@ -83,7 +83,8 @@ def _step(spec: Spec) -> tuple[float, float]:
     D = len(spec.base.STATE) * spec.H * layers
     width = gates * spec.H * spec.B * layers
     python = layers * (PYTHON + gates * PYTHON_GATE)
-    calls = part * width * (6 * (spec.H + spec.I) * OPERATION + NUMBER)
+    products = 6 * (spec.H + spec.I) if spec.weight_gradients else 4 * spec.H + 2 * spec.I
+    calls = part * width * (products * OPERATION + NUMBER)
     share = len(spec.rows) / spec.steps  # of the steps that are recorded
     for name in spec.spectra:
         often = share if name == "step" else 1.0

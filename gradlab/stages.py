@@ -91,25 +91,27 @@ def stages(
     yield stage(held + width * _recurrent(spec, piece), states)
     for outputs in _outputs(spec):
         yield stage(held, states, outputs=outputs)
-    term: float = within * width * _part(spec)  # of a sum over steps
+    # of all sets, and a term of their sum over steps
+    gradients = held if spec.weight_gradients else 0
+    term = float(within * width * _part(spec)) if spec.weight_gradients else 0.0
     if not spec.topology.tied:
-        term = held  # the gradients of all sets, side by side
+        term = gradients  # the gradients of all sets, side by side
     elif spec.topology.phases and side_by_side(spec):  # a copy of its set for every step
         term += width * each * spec.steps
     block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
-    yield stage(2 * held + term, block + meanwhile, _spectra(spec, step), dh)
+    yield stage(held + gradients + term, block + meanwhile, _spectra(spec, step), dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
-        yield stage(2 * held + term, waiting, _spectra(spec, step), dh)
+        yield stage(held + gradients + term, waiting, _spectra(spec, step), dh)
     if "product" in spec.largest and fits(_width(spec), spec.steps):
-        yield stage(2 * held, states, _looking(spec, step), dh)
+        yield stage(held + gradients, states, _looking(spec, step), dh)
     if spec.lag_split:
         yield stage(2 * held + _lags(spec), block, 0, dh)
     if len(spec.chains) > 1:  # what both directions hand to the layer below, added up
-        yield stage(2 * held, states + 2 * _handed(spec) * spec.steps, 0, dh)
+        yield stage(held + gradients, states + 2 * _handed(spec) * spec.steps, 0, dh)
     # the states are gone; gradients, and clipped
-    clipped = held if spec.clip is not None and spec.clip[1] != "step_norm" else 0
-    yield stage(2 * held + clipped + largest, 0)
+    clipped = gradients if spec.clip is not None and spec.clip[1] != "step_norm" else 0
+    yield stage(held + gradients + (clipped + largest if spec.weight_gradients else 0), 0)
 
 
 def _recurrent(spec: Spec, piece: int) -> int:
@@ -172,7 +174,7 @@ def _block(spec: Spec, step: PerStep) -> float:
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
     state = step.state // chains
     n = min(block_steps(T, state // spec.dtype.itemsize), T)
-    columns = _columns(spec, step) + step.shares
+    columns = _columns(spec, step) + step.shares if spec.weight_gradients else 0
     return _again(spec, step) + n * max(MADE * step.local, step.local + columns)
 
 
@@ -187,7 +189,8 @@ def _meanwhile(spec: Spec, step: PerStep) -> float:
     """
     state = step.state // (len(spec.entries) * len(spec.chains))
     n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
-    return n * _columns(spec, step) + SOLVED * spec.dtype.itemsize * spec.H**2
+    columns = _columns(spec, step) if spec.weight_gradients else 0
+    return n * columns + SOLVED * spec.dtype.itemsize * spec.H**2
 
 
 def _again(spec: Spec, step: PerStep) -> float:
@@ -298,7 +301,8 @@ def records(spec: Spec, members: int) -> float:
     N, ends = len(spec.rows), len(spec.entries)
     step: Step = one_step(spec, 1, 1)
     layers = spec.topology.layers
-    norms = 2 * (len(step.parts) + 1) * (1 if layers == 1 else layers + 1)
+    kinds = len(step.parts) + spec.weight_gradients
+    norms = 2 * kinds * (1 if layers == 1 else layers + 1)
     gates = 3 * len(step.gates) * len(spec.chains)
     values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
     arrays: float = N * ends * members * (norms + gates + values + 1)

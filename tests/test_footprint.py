@@ -62,6 +62,10 @@ LARGEST = {"step": False, "product": "largest", "lyapunov": False, "values": 1, 
 # what takes most -> a run of 30 to 150 MiB that takes a second
 MEASURED: dict[str, dict[str, Any]] = {
     "weights": {"cell": "gru", "hidden_size": 700, "clip": 1.0, "seeds": 1},
+    "weights without gradients": {"cell": "gru", "hidden_size": 900, "weight_gradients": "none"}
+    | {"seeds": 1},
+    "norms of many members": {"batch_size": 16, "seq_len": 200, "hidden_size": 64, "seeds": 32}
+    | {"weight_gradients": "none"},
     "float32": {"cell": "lstm", "hidden_size": 600, "dtype": "float32", "seeds": 1},
     "the split by lag": {"cell": "gru", "hidden_size": 400, "lag_split": "auto"},
     "fresh weights": {"tied": False, "hidden_size": 150, "seq_len": 60},

@@ -11,12 +11,16 @@ from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Caveat, Verdict
 from gradlab.nonlinearity import Array
 
+NOT_ASKED = "weight_gradients is none"
 BEYOND = "the loss is beyond float range"
 
 
 def reasons(arrays: Arrays, facts: Facts) -> dict[str, str]:
     """By the summary's keys: why there is no value."""
     found = {} if np.isfinite(arrays.get("loss", np.zeros(1))).any() else {"loss": BEYOND}
+    if "clip_norm" not in arrays:
+        found |= {"log10_parameter_grad_norm": NOT_ASKED}
+        found |= {"truncation": NOT_ASKED} if facts.truncate is not None else {}
     return found | _reasons_of_rate(arrays, facts)
 
 

@@ -45,7 +45,7 @@ def summarize(arrays: Arrays, facts: Facts) -> dict[str, Any]:
         "loss": _median_of(arrays, "loss", alive),
         "factor": _factor(arrays),
         "gates": _gates(arrays, facts.readings, alive),
-        "log10_parameter_grad_norm": _median(arrays["log10_clip_norm"][alive]),
+        "log10_parameter_grad_norm": _median_of(arrays, "log10_clip_norm", alive),
         "clip": _clip(arrays, facts, alive),
         "theory": {"textbook": asdict(theory)} if theory else {},
         "outcome": (Outcome.OK if alive.all() else Outcome.OVERFLOW).value,
@@ -100,9 +100,9 @@ def _clip(arrays: Arrays, facts: Facts, alive: Array) -> dict[str, Any] | None:
     out: dict[str, Any] = {
         "threshold": threshold,
         "by": by,
-        "norm": _median(arrays["clip_norm"][alive]),
+        "norm": _median_of(arrays, "clip_norm", alive),
     }
-    out["log10_norm"] = _median(arrays["log10_clip_norm"][alive])
+    out["log10_norm"] = _median_of(arrays, "log10_clip_norm", alive)
     if by == "step_norm":
         scale = arrays["clip_scale"][alive]
         return out | {

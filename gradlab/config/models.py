@@ -117,6 +117,10 @@ class Config(Section):
         Train | None,
         Field(description="Training on a task, for `gradlab train`: {task: adding, updates: 500}."),
     ] = None
+    weight_gradients: Annotated[
+        Literal["all", "none"],
+        Field(description="dL/d(tensor), and the share of every step in dL/dW_hh; none saves it."),
+    ] = "all"
     lag_split: Annotated[
         Literal["auto", "all", "none"],
         Field(description="Split of the weights' gradient by lag; auto: if not too long."),
@@ -252,6 +256,24 @@ class Config(Section):
         if truncate is not None and info.data.get("bidirectional"):
             raise refused("has no meaning where the sequence is read from both ends; remove it")
         return truncate
+
+    @field_validator("weight_gradients")
+    @classmethod
+    def _nobody_asks_for_gradients(cls, which: str, info: ValidationInfo) -> str:
+        clip, train = info.data.get("clip"), info.data.get("train")
+        if which == "none" and train is not None:
+            raise refused("is none, and weights cannot learn without: remove weight_gradients")
+        if which == "none" and clip is not None and clip.by != "step_norm":
+            why = f"is none, and clip by {clip.by} is of these gradients"
+            raise refused(f"{why}: remove clip or weight_gradients")
+        return which
+
+    @field_validator("lag_split")
+    @classmethod
+    def _there_is_what_is_split(cls, which: str, info: ValidationInfo) -> str:
+        if which == "all" and info.data.get("weight_gradients") == "none":
+            raise refused("is a split of weight_gradients, which are none: remove one of the two")
+        return which
 
     @field_validator("loss")
     @classmethod

@@ -21,10 +21,12 @@ NOT_SWEPT = {
 
 # Validation looks at one section at a time, except for these rules of Config's validators:
 # loss.at must be within seq_len, spectrum.sequences within batch_size, and what makes a network of
-# the cell must go together, with the length and with truncation. A test fails when Config gets a
-# validator that is not one of these.
+# the cell must go together, with the length and with truncation; so must gradients of the weights
+# with what is made of them. A test fails when Config gets a validator that is not one of these.
 NETWORK = ("layers", "tied", "residual", "block", "bidirectional", "encoder_decoder", "truncate")
+MADE_OF_GRADIENTS = ("weight_gradients", "lag_split", "train")
 TOGETHER = {"seq_len": "loss", "batch_size": "spectrum"} | dict.fromkeys(NETWORK, "loss")
+TOGETHER |= dict.fromkeys(MADE_OF_GRADIENTS, "clip")
 
 # And where no cell is given, init must have a file: see `with_cell`.
 

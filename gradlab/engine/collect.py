@@ -42,13 +42,14 @@ def backpropagate(
     truncation: Truncation = Truncation(),
     inputs: InputGradients | None = None,
 ) -> Gradients:
-    """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by.
+    """Send the gradient from T to 0 and record it. shapes: of the tensors to differentiate by,
+    where their gradients are wanted.
 
     inputs takes dL/dx_t, where it is wanted.
     """
     R, D = trajectory.marks.shape[1:3]
-    cell, weights = trajectory.cell, trajectory.weights
-    total = ParameterGradients(shapes, R, trajectory.marks.dtype, wanted.sets)
+    cell, weights, dtype = trajectory.cell, trajectory.weights, trajectory.marks.dtype
+    total = ParameterGradients(shapes if wanted.gradients else {}, R, dtype, wanted.sets)
     paths = PathNorms(cell, weights, wanted.rows, R) if isinstance(cell, Paths) else None
     factor = FactorHistogram(cell, weights, R) if isinstance(cell, Factor) else None
     gates = GateHistogram(cell, R) if wanted.gates else None
@@ -60,8 +61,9 @@ def backpropagate(
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
             out = empty(trajectory, block, wanted, R, D)
-        shares = block_shares(cell, block)
-        total.add(shares, block.cotangents.exponent, weights.sets(block.t))
+        shares = block_shares(cell, block) if wanted.gradients else ()
+        if wanted.gradients:
+            total.add(shares, block.cotangents.exponent, weights.sets(block.t))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             record(trajectory, block, wanted, shares, out)
             for observer in observers:

@@ -177,7 +177,14 @@ def _by_steps(cell: Cell, weights: Schedule, x: Array, states: Array, t0: int, b
 
 
 def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:
-    """A state may come back from inf (ReLU of -inf is 0), so every step is looked at."""
-    finite = np.asarray(np.isfinite(segment.states[1:]).all(axis=(2, 3)))  # (n, R)
+    """A state may come back from inf (ReLU of -inf is 0), so every step is looked at: its sum of
+    squares, and where that leaves the range its numbers.
+    """
+    states = segment.states[1:]
+    flat = states.reshape(*states.shape[:2], -1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        finite = np.asarray(np.isfinite(np.vecdot(flat, flat)))  # (n, R)
+    if not finite.all():
+        finite[~finite] = np.isfinite(flat[~finite]).all(axis=-1)
     for r in np.flatnonzero(~finite.all(axis=0) & (overflow == 0)):
         overflow[r] = segment.t0 + 1 + int(np.argmin(finite[:, r]))

@@ -39,7 +39,7 @@ LEAST_GAP = 2.0**-4  # to what the pair has missed, as a part of theta_1; a gues
 # proof is tried, and only what has none goes on
 STAGES = ((6, 2), (0, 6))
 STEEP = ((2, 2), (4, 2), (0, 6))  # where the largest value stands out, as in products
-AT_ONCE = 2**19  # bytes of matrices: a few of them stay in the cache
+AT_ONCE = 2**20  # bytes of matrices: a few of them stay in the cache
 
 
 Stages = tuple[tuple[int, int], ...]
@@ -115,7 +115,7 @@ def _proved(G: Array, stages: Stages) -> tuple[_Pair, NDArray[np.bool_]]:
     S = G * power(-binary(np.trace(G, axis1=1, axis2=2)))[:, None, None]
     for squarings, turns in stages:
         for _ in range(squarings):
-            S = S @ S
+            S = S.swapaxes(1, 2) @ S  # symmetric: of A^T A numpy computes one triangle
         U = found.U[left]
         for _ in range(turns):
             U = _orthonormal(U @ S)
@@ -138,10 +138,9 @@ def _start(n: int) -> Array:
 
 
 def _orthonormal(Y: Array) -> Array:
-    """The rows y_1, y_2 of each Y (m, 2, n) made orthonormal; a row of zeros stays."""
-    x = Y[:, 0]
-    y = Y[:, 1] - (np.vecdot(x, Y[:, 1]) / _positive(np.vecdot(x, x)))[:, None] * x
-    Y = np.stack((x, y), axis=1)
+    """The rows y_1, y_2 of each Y (m, 2, n) made orthonormal, in place; a row of zeros stays."""
+    x, y = Y[:, 0], Y[:, 1]
+    y -= (np.vecdot(x, y) / _positive(np.vecdot(x, x)))[:, None] * x
     Y /= np.sqrt(_positive(np.vecdot(Y, Y)))[:, :, None]
     return Y
 

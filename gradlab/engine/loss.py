@@ -76,15 +76,17 @@ class Read(NamedTuple):
 
     value: Array  # (R,)
     dh: Array  # (m, R, H, B) dL/dh_t at the steps of the loss
-    gradients: dict[str, Scaled]  # of weight_out (R, O, H) and bias_out (R, O)
+    gradients: dict[str, Scaled]  # of weight_out (R, O, H) and bias_out (R, O), if wanted
 
 
-def read_out(loss: str, h: Array, V: Array, c: Array, y: Array) -> Read:
-    """The loss of outputs V h + c at its m steps: h (m, R, H, B), V (R, O, H), c (R, O)."""
+def read_out(loss: str, h: Array, V: Array, c: Array, y: Array, wanted: bool = True) -> Read:
+    """The loss of outputs V h + c at its m steps: h (m, R, H, B), V (R, O, H), c (R, O). wanted:
+    whether the gradients of V and c are.
+    """
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         value, dz = OUTPUT_LOSSES[loss](V @ h + c[..., None], y)
         dh = V.swapaxes(-1, -2) @ dz
-        gradients = _output_gradients(dz, h)
+        gradients = _output_gradients(dz, h) if wanted else {}
     return Read(value, dh, gradients)
 
 

@@ -62,7 +62,7 @@ def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ..
 
 def _sequence_first(field: Array, sequences: int) -> Array:
     """(sequences, R, rows, 1) from (R, rows, B). A copy: whoever keeps a pull keeps no block."""
-    return np.moveaxis(field[..., :sequences], -1, 0)[..., None].copy()
+    return np.asarray(field[..., :sequences].transpose(2, 0, 1)[..., None].copy())
 
 
 def _diagonal(d: Array) -> Pull:

@@ -38,14 +38,15 @@ class Wanted:
     """What to record beside norms: at which steps, and how many sequences' singular values (0:
     none).
 
-    weights: for each layer the tensors whose share of every step is recorded. largest: of the
-    steps' singular values.
+    weights: for each layer the tensors whose share of every step is recorded, where the parameters'
+    gradients are wanted at all. largest: of the steps' singular values.
     """
 
     rows: NDArray[np.int64]  # steps, ascending, within 0 .. T
     sequences: int = 1
     weights: tuple[tuple[str, ...], ...] = (("weight_hh",),)
     sets: int = 1  # of weights
+    gradients: bool = True  # of the parameters
     gates: bool = False  # whether their values are counted
     products: Products = Products()
     largest: bool = False
@@ -61,8 +62,9 @@ class Gradients:
     """What one backward pass yielded. N rows (steps), R members.
 
     norms: by name of the state part (`h`, `c`, `c_total`), (N, R). weight_norm: of the share of
-    step t in dL/dW_hh, NaN at t = 0. step_singular_values (N, R, sequences, D or 1), NaN at t = 0.
-    clip_scale (N, R). gate_mean, gate_slope and gate_saturation (N, R, readings): NaN at t = 0.
+    step t in dL/dW_hh, NaN at t = 0, where gradients are wanted. step_singular_values (N, R,
+    sequences, D or 1), NaN at t = 0. clip_scale (N, R). gate_mean, gate_slope and gate_saturation
+    (N, R, readings): NaN at t = 0.
     layer_norms, by part of the state, and layer_weight_norm (N, R, layers): of a stack, with every
     path from the layer. path_norms (N, R, paths), factor_histogram (R, bins): of cells that have
     them. gate_histogram (R, readings, bins): where it is wanted. products: their singular values.
@@ -72,7 +74,7 @@ class Gradients:
 
     rows: NDArray[np.int64]
     norms: dict[str, Scaled]
-    weight_norm: Scaled
+    weight_norm: Scaled | None
     clip_scale: Array
     readings: tuple[str, ...]
     gate_mean: Array
@@ -106,7 +108,7 @@ def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) 
     return Gradients(
         rows=wanted.rows,
         norms={name: zeros() for name in names},
-        weight_norm=zeros(),
+        weight_norm=zeros() if wanted.gradients else None,
         clip_scale=np.ones((N, R)),
         readings=readings,
         gate_mean=missing(len(readings)),
@@ -116,7 +118,7 @@ def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) 
         if wanted.sequences
         else None,
         layer_norms={part: zeros(wanted.layers) for part in layered},
-        layer_weight_norm=zeros(wanted.layers) if layered else None,
+        layer_weight_norm=zeros(wanted.layers) if layered and wanted.gradients else None,
     )
 
 
@@ -167,11 +169,12 @@ def _record_steps(
     for name, total in totals.items():
         _put(out.norms[name], at, Scaled(_norms(total, 1)[..., 0], delta.exponent))
     _record_layers(trajectory, wanted, delta, totals, at, out)
-    each = [share_norms(shares, tensors, frame, k) for tensors in wanted.weights]
-    _put(out.weight_norm, at, each[0] if len(each) == 1 else _all_layers(each))
-    if out.layer_weight_norm is not None:
-        stacked = Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
-        _put(out.layer_weight_norm, at, stacked)
+    if out.weight_norm is not None:
+        each = [share_norms(shares, tensors, frame, k) for tensors in wanted.weights]
+        _put(out.weight_norm, at, each[0] if len(each) == 1 else _all_layers(each))
+        if out.layer_weight_norm is not None:
+            stacked = Scaled(*(np.stack(a, axis=-1) for a in zip(*each, strict=True)))
+            _put(out.layer_weight_norm, at, stacked)
     for index, reading in enumerate(cell.readings(local).values()):
         out.gate_mean[at, :, index] = _mean(reading.value)
         out.gate_slope[at, :, index] = _mean(reading.slope)
@@ -243,7 +246,7 @@ def _mean(a: Array) -> Array:
     """
     flat = a.reshape(*a.shape[:-2], -1)
     if flat.dtype == bool:
-        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int64) / flat.shape[-1]
+        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int32) / flat.shape[-1]
     total: Array = np.add.reduce(flat, axis=-1, dtype=float)
     return total / flat.shape[-1]
 

@@ -13,7 +13,7 @@ from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
 from gradlab.dotted import dotted
-from gradlab.precision import COMPARED, EXACT
+from gradlab.precision import COMPARED, EXACT, WEIGHTS
 from gradlab.predicted import told
 from gradlab.spec import Spec
 from gradlab.trial import one_step
@@ -29,7 +29,6 @@ COURSE: Mapping[str, Kind] = {
 }
 ALWAYS: Mapping[str, Kind] = {
     **COURSE,
-    "log10_parameter_grad_norm": NUMBER,
     "outcome": tuple(outcome.value for outcome in Outcome),
     "overflow_step": NUMBER,
 }
@@ -38,9 +37,9 @@ CLIP |= {"clipped_norm": NUMBER, "acted": NUMBER}
 CUT = {"steps": NUMBER, "mode": TEXT, "lost": NUMBER, "cosine": NUMBER}
 FACTOR = {"within": NUMBER, "near_zero": NUMBER, "near_one": NUMBER, "between": NUMBER}
 FACTOR |= {"claim": TEXT}
+OF_GRADIENTS = ("norm", "log10_norm", "lost", "cosine")  # of CLIP and CUT
 PRECISION: dict[str, Kind] = {
     "dtype": TEXT,
-    **{f"{name}.{which}": NUMBER for name in COMPARED for which in ("median", "largest")},
     **dict.fromkeys(("compared_seed", "overflow", "log10_at_start", "growth_rate"), NUMBER),
     "trusted_digits": NUMBER,
 }
@@ -102,15 +101,20 @@ def _weights(spec: Spec) -> dict[str, Kind]:
 def _options(spec: Spec) -> dict[str, Kind]:
     """What is there because it was asked for."""
     found: dict[str, Kind] = {}
+    absent = () if spec.weight_gradients else OF_GRADIENTS
     if spec.clip is not None:
-        found |= {f"clip.{name}": kind for name, kind in CLIP.items()}
+        found |= {f"clip.{name}": kind for name, kind in CLIP.items() if name not in absent}
     if spec.truncate is not None:
-        found |= {f"truncation.{name}": kind for name, kind in CUT.items()}
+        found |= {f"truncation.{name}": kind for name, kind in CUT.items() if name not in absent}
     if isinstance(spec.network, Factor):
         found |= {f"factor.{name}": kind for name, kind in FACTOR.items()}
     if spec.dtype != EXACT:
         found |= {f"precision.{name}": kind for name, kind in PRECISION.items()}
+        compared = COMPARED if spec.weight_gradients else [n for n in COMPARED if n not in WEIGHTS]
+        each = [f"{name}.{which}" for name in compared for which in ("median", "largest")]
+        found |= {f"precision.{name}": NUMBER for name in each}
     there = {
+        "log10_parameter_grad_norm": spec.weight_gradients,
         "lyapunov_max": "lyapunov" in spec.spectra,
         "memory_horizon": spec.lag_split,
         "loss": spec.loss != "upstream",
@@ -161,7 +165,8 @@ def _columns(spec: Spec, parts: Iterable[str]) -> Iterator[str]:
     for part in parts:
         if not (layered and "h_total" in part):
             yield from (f"grad_norm_{part}", f"log10_grad_norm_{part}")
-    yield "log10_weight_grad_norm"
+    if spec.weight_gradients:
+        yield "log10_weight_grad_norm"
     if "step" in spec.spectra:
         yield "sigma_max"
         if "step" not in spec.largest:

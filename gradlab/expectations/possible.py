@@ -6,6 +6,7 @@ An expectation of what there is not is an error in the config, not a check that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from gradlab.config import Expectation
 from gradlab.config.expectation import NONE, OPTIONS
@@ -65,6 +66,8 @@ def _problems(one: Expectation, known: Names, spec: Spec) -> Iterator[Problem]:
             if getattr(one, option) is not None:
                 yield problem(f"{option} goes with a column of steps.csv and a lag", option)
         yield from (problem(text) for text in _unfit(one, kind))
+    elif one.name not in known.columns and _left_out(one.name, spec):
+        yield problem(_left_out(one.name, spec))
     elif one.name not in known.columns:
         hint = guess(one.name, known.columns) or f"; there are {', '.join(known.columns)}"
         yield problem(f"'{one.name}' is no column of this run's steps.csv{hint}")
@@ -85,6 +88,8 @@ def _unknown(name: str, known: Names, spec: Spec) -> str:
         return f"'{name}' is a column of steps.csv: say at which lag, {{lag: 10, min: ...}}"
     if above and kind_of(above, known) is not None and (hint := guess(last, OPTIONS)):
         return f"unknown key '{name}'{hint}"
+    if left_out := _left_out(name, spec):
+        return left_out
     there = any(one == top or one.startswith(f"{top}.") for one in known.scalars)
     if top.removesuffix("_by_gate") in ABSENT and not there:
         return f"this run has no '{name}': it has {ABSENT[top.removesuffix('_by_gate')]}"
@@ -94,6 +99,16 @@ def _unknown(name: str, known: Names, spec: Spec) -> str:
         return f"this run has no '{name}'{hint}"
     beside = [one for one in known.scalars if one.startswith(f"{top}.")] or ALWAYS
     return f"this run has no '{name}'; there are {', '.join(beside)}"
+
+
+def _left_out(name: str, spec: Spec) -> str:
+    """Why there is not what the gradients of the weights would have; '' for all else."""
+    if spec.weight_gradients:
+        return ""
+    whole = names(replace(spec, weight_gradients=True, lag_split=True))
+    if kind_of(name, whole) is None and name not in whole.columns:
+        return ""
+    return f"this run has no '{name}': weight_gradients is none; set it to all"
 
 
 def _unfit(one: Expectation, kind: Kind) -> Iterator[str]:

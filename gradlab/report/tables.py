@@ -97,8 +97,8 @@ def theory(record: Record) -> Table:
 
 def norms_by_tensor(record: Record) -> Table:
     """The gradient's norm for every tensor of the parameters; no rows where it is unknown."""
-    names, norms = record.names["tensors"], record["log10_parameter_grad_norm"]
-    norms = norms[record["overflow_step"] == 0]
+    names, alive = record.names["tensors"], record["overflow_step"] == 0
+    norms = record.arrays.get("log10_parameter_grad_norm", np.empty((len(alive), 0)))[alive]
     over_seeds: dict[str, Callable[[Array], Array]] = {"|dL/d(tensor)|": np.median}
     if len(norms) > 1:
         over_seeds |= {"min": np.min, "max": np.max}

@@ -170,7 +170,7 @@ def clipping(record: Record) -> str | None:
     if clip is None or "train" in record.summary:  # of a training it is told over all updates
         return None
     threshold, by = plain(clip["threshold"]), clip["by"].replace("_", " ")
-    if clip["log10_norm"] is None:
+    if clip["acted"] is None or (clip["log10_norm"] is None and by != "step norm"):
         return f"clip ({by}, threshold {threshold}): there is no gradient to clip"
     if by == "step norm":
         return f"clip ({by}, threshold {threshold}): acted at {clip['acted']:.0%} of the steps"

@@ -78,6 +78,7 @@ def test_the_defaults(load_text: LoadText) -> None:
         "clip": None,
         "truncate": None,
         "train": None,
+        "weight_gradients": "all",
         "lag_split": "auto",
         "checkpoint": "auto",
         "spectrum": {

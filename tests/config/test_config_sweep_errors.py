@@ -360,6 +360,8 @@ def test_the_rules_across_keys_are_those_that_the_check_knows() -> None:
     """A new validator of Config must be told to gradlab.config.swept: in TOGETHER or not."""
     rules = Config.__pydantic_decorators__
     assert set(rules.field_validators) == {
+        "_nobody_asks_for_gradients",
+        "_there_is_what_is_split",
         "_loss_within_sequence",
         "_spectrum_within_batch",
         "_fresh_weights_for_one_layer",
@@ -396,7 +398,9 @@ VALUES: dict[str, list[Any]] = {
     "inputs.path": ["a.npy", ""],
     "clip": ["none", 5, -1],
     "clip.threshold": [1, 0],
-    "clip.by": ["value", "norm"],
+    "clip.by": ["value", "norm", "step_norm"],
+    "weight_gradients": ["all", "none"],
+    "lag_split": ["auto", "all"],
     "seeds": [3, [1, 1]],
 }
 BASES: dict[str, list[Any]] = {
@@ -406,6 +410,7 @@ BASES: dict[str, list[Any]] = {
     "spectrum": [{"sequences": 4}],
     "seq_len": [50],
     "clip": [3, {"by": "value"}],
+    "weight_gradients": ["none"],
 }
 
 
@@ -429,7 +434,8 @@ def test_the_check_finds_what_trying_every_point_finds(data: st.DataObject) -> N
     except GradlabError as error:
         message = str(error)
         assume("same key" not in message)
-        assert re.search("bais|clip.threshold is missing|cell is missing", message)
+        known = "bais|clip.threshold is missing|cell is missing|clip or weight_gradients"
+        assert re.search(known, message)
         return
     invalid = 0
     for i in range(found.size):

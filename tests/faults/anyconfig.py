@@ -164,6 +164,7 @@ CONFIG: Table = {
     "clip": CLIP["threshold"] | some(Clip, CLIP),
     "truncate": STEP | some(Truncate, TRUNCATE),
     "train": some(Train, TRAIN),
+    "weight_gradients": st.sampled_from(["all", "none"]),
     "lag_split": st.sampled_from(["auto", "all", "none"]),
     "checkpoint": st.sampled_from(["auto", "none", 1, 16]),
     "spectrum": st.just("none") | some(Spectrum, SPECTRUM),

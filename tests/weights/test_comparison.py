@@ -23,7 +23,7 @@ import pytest
 
 import gradlab
 from gradlab.cells import CELLS
-from gradlab.comparison import CURVE, EDGE_SEEDS, EDGE_TOLERANCE, norms_only, run, twin
+from gradlab.comparison import CURVE, EDGE_SEEDS, EDGE_TOLERANCE, run, twin
 from gradlab.config import from_mapping
 from gradlab.drawn import Drawing, Member
 from gradlab.errors import GradlabError
@@ -171,9 +171,9 @@ def test_the_members_bits(made: Made, tmp_path: Path) -> None:
 def test_a_clip_of_every_step_is_the_twins_too(tmp_path: Path) -> None:
     """It shapes the curves; every other clip does not."""
     spec = planned(tmp_path / "w.npz", Made().arrays(), clip=1e-3)
-    assert norms_only(spec).clip is None
+    assert spec.norms_only().clip is None
     spec = planned(tmp_path / "w.npz", Made().arrays(), clip={"threshold": 1e-3, "by": "step_norm"})
-    assert norms_only(spec).clip == (1e-3, "step_norm")
+    assert spec.norms_only().clip == (1e-3, "step_norm")
 
 
 def test_the_progress_rises_to_one(tmp_path: Path) -> None:

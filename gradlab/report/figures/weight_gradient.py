@@ -43,8 +43,8 @@ class Stretch(NamedTuple):
 
 
 def applies(record: Record) -> bool:
-    """Whether any step contributes: from h = 0 throughout nothing comes."""
-    return bool(np.isfinite(record["log10_weight_grad_norm"]).any())
+    """Whether any step contributes, and this is known: from h = 0 throughout nothing comes."""
+    return bool(np.isfinite(record.arrays.get("log10_weight_grad_norm", np.nan)).any())
 
 
 def draw(ax: Axes, record: Record) -> None:
