@@ -20,11 +20,16 @@ EVEN = 16  # rows that a library's kernels take at a time, or a multiple
 NEVER = 2**16  # numbers of a matrix whose products with few columns are not looked at
 
 
+def height(rows: int, terms: int, columns: int) -> int:
+    """Rows of a piece of a product (rows, terms) by (terms, columns); the last may have fewer."""
+    count = max(1, min(rows // ROWS, rows * terms * columns // WORK))
+    return max(-(-rows // count // EVEN) * EVEN, 1)
+
+
 @cache
 def cut(rows: int, terms: int, columns: int) -> tuple[slice, ...]:
-    """The rows of each piece of a product (rows, terms) by (terms, columns)."""
-    count = max(1, min(rows // ROWS, rows * terms * columns // WORK))
-    each = max(-(-rows // count // EVEN) * EVEN, 1)
+    """The rows of each piece."""
+    each = height(rows, terms, columns)
     return tuple(slice(start, min(start + each, rows)) for start in range(0, rows, each))
 
 

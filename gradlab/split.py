@@ -16,7 +16,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from gradlab.large import cut
+from gradlab.large import height
 from gradlab.memory import memory_plan
 from gradlab.spec import Spec
 
@@ -72,8 +72,8 @@ def shared(spec: Spec) -> int:
     """How many threads may have a part in the product of a step of one member; 1 where it is too
     small to be cut.
     """
-    gates = len(spec.base.GATES)
-    return len(cut(gates * spec.H, spec.H, spec.B)) if gates else 1
+    rows = len(spec.base.GATES) * spec.H
+    return -(-rows // height(rows, spec.H, spec.B)) if rows else 1
 
 
 def _step(spec: Spec) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
 from gradlab.engine.observe import GATE_BINS
 from gradlab.engine.softmax import PIECE
-from gradlab.engine.sums import parts
+from gradlab.engine.sums import largest_part
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
     PerStep,
@@ -100,6 +100,8 @@ def stages(
         term += width * each * spec.steps
     block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
     yield stage(held + gradients + term, block + meanwhile, _spectra(spec, step), dh)
+    if spec.topology.phases:  # the gradients of both sets, side by side
+        yield stage(held + 2 * gradients, states, 0, dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
         yield stage(held + gradients + term, waiting, _spectra(spec, step), dh)
@@ -134,7 +136,7 @@ def _part(spec: Spec) -> int:
     """Numbers of a tensor whose gradient is summed at a time."""
     cell = spec.network
     shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
-    return max((parts(shape)[0].stop * prod(shape[1:]) for shape in shapes.values()), default=0)
+    return max(largest_part(shape) for shape in shapes.values())
 
 
 def _lags(spec: Spec) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlab.engine.room import Room
 from gradlab.engine.scaled import Exponents, Scaled, add, largest_frame, renormalize, shift
-from gradlab.large import cut
+from gradlab.large import cut, height
 from gradlab.nonlinearity import Array
 
 TERMS = 32  # of a product of gradients, by which its tensor is cut; there may be more or fewer
@@ -31,10 +31,13 @@ class Term(NamedTuple):
 
 
 def parts(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The rows of each part of a tensor, the first as large as any: sums of their own, which
-    several threads may have.
-    """
+    """The rows of each part of a tensor: sums of their own, which several threads may have."""
     return cut(*shape, TERMS) if len(shape) == 2 else (slice(0, shape[0]),)
+
+
+def largest_part(shape: tuple[int, ...]) -> int:
+    """Numbers of the largest part of a tensor."""
+    return min(height(*shape, TERMS), shape[0]) * shape[1] if len(shape) == 2 else shape[0]
 
 
 class Sum:
