@@ -213,8 +213,7 @@ def _loss_steps(steps: str | tuple[int, ...], T: int, stride: int) -> tuple[int,
 def _rows(steps: int, every: int, entries: tuple[int, ...], both: bool) -> NDArray[np.int64]:
     """The recorded steps: every n-th, the first, the last, and where the gradient sets out."""
     ends = {0, entries[-1]} | ({steps + 1 - entries[0]} if both else set())
-    rows = np.sort(np.concatenate((np.arange(steps, -1, -every), [*ends])))
-    return rows[np.diff(rows, prepend=-1) > 0].astype(np.int64)  # np.unique loads masked arrays
+    return np.unique(np.concatenate((np.arange(steps, -1, -every), [*ends]))).astype(np.int64)
 
 
 def _again(config: Config) -> Config:
