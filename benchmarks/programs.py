@@ -14,6 +14,7 @@ from benchmarks.material import Arrays
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).resolve().parents[1]
+NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,18 @@ def prepared(name: str, w: Workload, folder: Path, jobs: int) -> Callable[[], Ar
 
 
 def environment(threads: int) -> dict[str, str]:
-    """That of every program: so many threads for each library, and gradlab from here."""
+    """That of every program: so many threads for each library, and gradlab from here.
+
+    Byte code is kept, as where gradlab is installed: a working tree without it is compiled anew at
+    every start, and the libraries beside it are not.
+    """
     counts = dict.fromkeys(
         ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)
     )
     flags = "--xla_cpu_multi_thread_eigen=" + ("true" if threads > 1 else "false")
     jax = {"XLA_FLAGS": f"{flags} intra_op_parallelism_threads={threads}", "JAX_PLATFORMS": "cpu"}
-    return {**os.environ, **counts, **jax, "PYTHONPATH": str(ROOT)}
+    usual = {name: value for name, value in os.environ.items() if name != NO_BYTE_CODE}
+    return {**usual, **counts, **jax, "PYTHONPATH": str(ROOT)}
 
 
 def versions(pythons: Mapping[str, str]) -> dict[str, str]:

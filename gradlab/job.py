@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradlab import __version__
 from gradlab.comparison import run
@@ -23,8 +24,9 @@ from gradlab.report import markdown
 from gradlab.runner import Progress
 from gradlab.spec import Spec
 from gradlab.store import Folder, load, staged, write
-from gradlab.training.course import train
-from gradlab.training.kept import InFolder, held, packed
+
+if TYPE_CHECKING:  # what a training needs is loaded for one
+    from gradlab.training.kept import InFolder
 
 Say = Callable[[str], None]
 
@@ -105,6 +107,8 @@ def _kept(place: Place, spec: Spec, say: Say) -> AbstractContextManager[InFolder
     """Where a training is kept until its result is there; nothing for a run."""
     if spec.train is None:
         return nullcontext()
+    from gradlab.training.kept import held
+
     return held(place.folder.path, spec, place.force, say)
 
 
@@ -114,6 +118,9 @@ def _computed(
     """The record, and of a training its checkpoint."""
     if keeper is None:
         return run(spec, progress, fitting(spec, jobs)), None
+    from gradlab.training.course import train
+    from gradlab.training.kept import packed
+
     began = keeper.found()
     if began is not None:
         say(f"goes on after update {began.update}; --force starts over")

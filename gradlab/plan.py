@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,15 @@ from gradlab.given import state
 from gradlab.identity import describe
 from gradlab.initial import Drawn
 from gradlab.inputs import Inputs
-from gradlab.lessons.lesson import Training
-from gradlab.lessons.settling import lesson, refuse_untrained
 from gradlab.machine import room
 from gradlab.sequences.recording import Recording
 from gradlab.sequences.text import Text
 from gradlab.sources import given_inputs
 from gradlab.spec import Cut, Spec, Start
 from gradlab.trained import trained
+
+if TYPE_CHECKING:
+    from gradlab.lessons.lesson import Training
 
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
@@ -46,12 +48,15 @@ def settle(config: Config, alone: bool = True) -> tuple[Config, Spec]:
 
     Raises GradlabError, with the config's key, for files that are missing or do not fit.
     """
-    refuse_untrained(config)
+    if config.train is not None:  # what a training needs is loaded for one
+        from gradlab.lessons.settling import lesson, refuse_untrained
+
+        refuse_untrained(config)
     init, config = trained(config) if config.init.file is not None else _drawn(config)
     cell = find(config.cell.type)
     given, config = given_inputs(config)
     config = _again(config) if config.init.file or given is not None else config
-    training, config = lesson(config)
+    training, config = (None, config) if config.train is None else lesson(config)
     H = config.hidden_size or DEFAULT_HIDDEN_SIZE
     I = config.input_size or H
     shifted = I  # the width of an output that is the next input, or its class

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from gradlab.cells.interface import Cell
 from gradlab.draws import GeneratorName
 from gradlab.initial import Drawn, Loaded
 from gradlab.inputs import Inputs
-from gradlab.lessons.lesson import Training
 from gradlab.networks import network, suffixes
 from gradlab.nonlinearity import Array
+
+if TYPE_CHECKING:
+    from gradlab.lessons.lesson import Training
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "machine",
         "archive",
         "threads",
+        "alone",
         "workers",
         "team",
         "large",

@@ -10,7 +10,9 @@ Claims:
   search for garbage in what was loaded;
 - the command settles one thread for the linear algebra before numpy is loaded, where the
   environment does not say how many;
-- while modules are loaded nothing is searched for garbage, and from then on as python does;
+- while modules are loaded nothing is searched for garbage, and from then on as python does, but
+  not in what was loaded to draw; and this in the command alone: a program that imports gradlab
+  has its own pace, and matplotlib's help texts;
 - Ctrl-C while the command line is still being loaded is told in one line, with exit code 130.
 """
 
@@ -32,6 +34,7 @@ NOT_FOR_A_RUN = (
     *("gradlab.cells.own", "gradlab.weights.kerasfile", "gradlab.weights.onnxfile"),
     *("gradlab.weights.torchfile", "gradlab.weights.tensorfile", "safetensors"),
 )
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 PROGRAM = """
 import sys
 from gradlab.cli import main
@@ -99,7 +102,7 @@ def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: P
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        env=HERE,
     )
     assert done.returncode == code, done.stderr
     assert ("linear" in done.stdout) == (code == 0)
@@ -110,7 +113,8 @@ def test_the_end(arguments: tuple[str, ...], code: int, before: str, tmp_path: P
 
 GARBAGE = """
 import gc, sys
-from gradlab.__main__ import OBJECTS, main
+from gradlab.__main__ import main
+from gradlab.alone import OBJECTS
 usual = gc.get_threshold()
 sys.argv = ["gradlab", "--version"]
 try:
@@ -126,6 +130,57 @@ assert not gc.callbacks
 
 def test_garbage_is_searched_for_as_usual_once_more_was_made_than_loading_makes() -> None:
     subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, check=True)
+
+
+DRAWN = """
+import gc, sys
+from gradlab.__main__ import main
+usual = gc.get_threshold()
+sys.argv = ["gradlab", "run", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+from matplotlib import artist, lines
+assert gc.get_freeze_count() > 5000
+assert gc.isenabled() and gc.get_threshold() == usual
+assert len(artist.kwdoc(lines.Line2D)) > 1000
+assert "linestyle" not in (lines.Line2D.set.__doc__ or "")
+class Later(artist.Artist):
+    def set_word(self, word):
+        self.word = word
+later = Later()
+later.set(word=5)
+assert later.word == 5 and "word" in Later.set.__doc__
+"""
+
+
+def test_what_was_loaded_to_draw_is_not_searched_and_not_described(
+    config: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", DRAWN, config, "--out", str(tmp_path / "out")]
+    subprocess.run(command, capture_output=True, check=True, env=HERE)
+    assert (tmp_path / "out" / "gradient_norms.png").is_file()
+
+
+IN_A_PROGRAM = """
+import gc, sys
+usual = gc.get_threshold()
+import gradlab
+gradlab.run(sys.argv[1], out=sys.argv[2])
+from matplotlib import lines
+assert "linestyle" in lines.Line2D.set.__doc__
+assert gc.get_freeze_count() == 0
+assert gc.isenabled() and gc.get_threshold() == usual
+"""
+
+
+def test_a_program_that_imports_gradlab_keeps_its_pace_and_its_help(
+    config: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", IN_A_PROGRAM, config, str(tmp_path / "out")]
+    subprocess.run(command, capture_output=True, check=True, env=HERE)
+    assert (tmp_path / "out" / "gradient_norms.png").is_file()
 
 
 THREADS = """

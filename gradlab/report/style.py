@@ -10,15 +10,20 @@ Measurement is drawn with markers and its spread, theory as a line without marke
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gradlab import alone
 from gradlab.errors import GradlabError
 from gradlab.record import Record
-from gradlab.report import network
+from gradlab.report import network, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,12 +147,43 @@ _SETTINGS: dict[str, Any] = {
 }
 # without dates and versions: the same figure, the same bytes
 _METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
+    "png": {},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 # settings of the program around a figure, not of the figure: left as they are
 _NOT_OURS = ("backend", "interactive", "toolbar", "timezone", "date.epoch", "webagg", "docstring")
+
+
+def _load() -> None:
+    """Load matplotlib, as far as it is needed for a figure."""
+    if "matplotlib.figure" in sys.modules:
+        return
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word about its own cache folder
+    with alone.loading(), _undocumented() if alone.is_so() else nullcontext():
+        importlib.import_module("matplotlib.figure")
+
+
+@contextmanager
+def _undocumented() -> Iterator[None]:
+    """For the import of matplotlib: without the lists of all properties that it writes, for `help`,
+    into a hundred classes. They take half of the import.
+    """
+    from matplotlib import artist
+
+    writers: tuple[tuple[Any, str, Any], ...] = (
+        (artist, "kwdoc", lambda shown: ""),
+        (artist.Artist, "_update_set_signature_and_docstring", staticmethod(lambda: None)),
+    )
+    there = [one for one in writers if one[1] in vars(one[0])]  # the second is no promise of theirs
+    usual = [(place, name, vars(place)[name]) for place, name, _ in there]
+    for place, name, nothing in there:
+        setattr(place, name, nothing)
+    try:
+        yield
+    finally:
+        for place, name, value in usual:
+            setattr(place, name, value)
 
 
 @contextmanager
@@ -156,9 +192,9 @@ def applied() -> Iterator[None]:
 
     A user's own matplotlibrc does not show in the figures.
     """
+    _load()
     import matplotlib
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word about its own cache folder
     settings: dict[Any, Any] = {
         key: value
         for key, value in matplotlib.rcParamsDefault.items()
@@ -185,6 +221,17 @@ def formats(given: Sequence[str]) -> list[str]:
 
 def rendered(figure: Figure, extension: str, dpi: int) -> bytes:
     """The file of a figure: the same bytes for the same figure."""
+    if extension == "png":
+        return _picture(figure, dpi)
     data = io.BytesIO()
     figure.savefig(data, format=extension, dpi=dpi, metadata=_METADATA[extension])
     return data.getvalue()
+
+
+def _picture(figure: Figure, dpi: int) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return png.encoded(np.asarray(canvas.buffer_rgba()), dpi)

@@ -6,7 +6,8 @@ Claims:
 - bad input is one line and exit code 2;
 - floors are the flops of the matrix products over their rate, counted one by one here;
 - peak memory is the process's own, not that of the one that started it;
-- foreign load is what others took: none is made of one's own work.
+- foreign load is what others took: none is made of one's own work;
+- a working tree is compiled once, as what is installed is, also where the environment says no.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks import foreign, measure, worker
 from benchmarks.__main__ import main
 from benchmarks.measure import Outcome, Timed
 from benchmarks.page import best
-from benchmarks.programs import PROGRAMS, ROOT
+from benchmarks.programs import NO_BYTE_CODE, PROGRAMS, ROOT, environment
 from benchmarks.running import Order, Process
 from benchmarks.workloads import GATES, WORKLOADS, Workload, small
 
@@ -203,3 +204,12 @@ def test_a_program_keeps_to_its_cores() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["1", "1"]
+
+
+def test_programs_keep_their_byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def says_no(env: dict[str, str]) -> str:
+        command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+        return subprocess.run(command, env=env, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.setenv(NO_BYTE_CODE, "1")
+    assert (says_no(dict(os.environ)), says_no(environment(1))) == ("True", "False")
