@@ -26,6 +26,7 @@ from gradlab.nonlinearity import Array
 from gradlab.training.gradient import EMBEDDING, Found, Rows
 
 SAFE = 1e-250, 1e250  # sums of squares that have lost nothing
+PIECE = 2**16  # numbers that are made float64 at a time
 
 
 class Clipped(NamedTuple):
@@ -75,11 +76,18 @@ def _squares(plain: dict[str, Array], rows: list[Rows], R: int) -> Array:
     """Sum of squares of all entries of each member (R,), tensor by tensor."""
     total = np.zeros(R)
     for g in plain.values():
-        flat = g.reshape(R, -1).astype(float, copy=False)
-        total += np.vecdot(flat, flat)
+        total += _square(g.reshape(R, -1))
     for r, own in enumerate(rows):
-        row = own.values.ravel().astype(float, copy=False)
-        total[r] += np.vecdot(row, row)
+        total[r] += _square(own.values.reshape(1, -1))[0]
+    return total
+
+
+def _square(a: Array) -> Array:
+    """Sum of squares of (R, n), in float64: (R,)."""
+    total = np.zeros(len(a))
+    for start in range(0, a.shape[1], PIECE):
+        some = a[:, start : start + PIECE].astype(float, copy=False)
+        total += np.vecdot(some, some)
     return total
 
 

@@ -191,14 +191,16 @@ def _filled(table: Array, told: Clipped, fit: Members) -> Array:
     return whole
 
 
-OVERHEAD = 2e6  # operations of products in the time that a step takes beside them, about
-EIGENVALUES = 100  # such operations for H^3
+# operations of products in float64; in float32, where these alone go faster, twice as many
+OVERHEAD = 2e6  # in the time that a step takes beside its products, about
+EIGENVALUES = 100  # in the time of eigenvalues, for H^3
 
 
 def _radius_every(spec: Spec) -> int:
     """Updates between spectral radii: so many that they take a twentieth of the time, about."""
     H, gates, layers = spec.H, len(spec.base.GATES), spec.topology.layers
-    radius = EIGENVALUES * gates * layers * H**3
+    faster = np.dtype(np.float64).itemsize // spec.dtype.itemsize
+    radius = faster * EIGENVALUES * gates * layers * H**3
     products = 6 * layers * max(gates, 1) * H * (H + spec.I) * spec.B * spec.T
     outputs = 6 * spec.outputs * H * spec.B * len(spec.loss_steps)
-    return max(1, math.ceil(20 * radius / (products + outputs + OVERHEAD * spec.T)))
+    return max(1, math.ceil(20 * radius / (products + outputs + faster * OVERHEAD * spec.T)))
