@@ -72,7 +72,8 @@ def side_by_side(spec: Spec) -> bool:
 class PerStep(NamedTuple):
     """Bytes of a step, for one member: a state, all that forward keeps with it, and inputs, a part
     of that, of all chains; of one chain what backward makes of a step of a block: its
-    local derivatives, cotangents, and terms of the gradients.
+    local derivatives, cotangents, terms of the gradients, and the local derivatives that a kernel
+    makes, in memory that is used again.
     """
 
     state: int
@@ -81,6 +82,7 @@ class PerStep(NamedTuple):
     local: int
     cotangents: int
     shares: int
+    reused: int
 
 
 def per_step(spec: Spec) -> PerStep:
@@ -117,7 +119,7 @@ def _tried(H: int, I: int, spec: Spec) -> tuple[int, ...]:
     """The rows of a chain of H units and I inputs, found by doing a step."""
     step = one_step(spec, H, I)
     kept = step.state + I * spec.topology.stride + step.activations
-    return step.state, kept, step.local, step.cotangents, step.shares
+    return step.state, kept, step.local, step.cotangents, step.shares, step.reused
 
 
 def bytes_between(spec: Spec) -> int:
