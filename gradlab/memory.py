@@ -73,7 +73,8 @@ def side_by_side(spec: Spec) -> bool:
 class PerStep(NamedTuple):
     """Bytes of a step, for one member: a state, all that forward keeps with it, and inputs, a part
     of that, of all chains; of one chain what backward makes of a step of a block: its
-    local derivatives, cotangents, and terms of the gradients.
+    local derivatives, cotangents, terms of the gradients, and the local derivatives that a kernel
+    makes, in memory that is used again.
     """
 
     state: int
@@ -82,6 +83,7 @@ class PerStep(NamedTuple):
     local: int
     cotangents: int
     shares: int
+    reused: int
 
 
 def per_step(spec: Spec) -> PerStep:
@@ -119,7 +121,7 @@ def _tried(H: int, I: int, spec: Spec) -> tuple[int, ...]:
     step = one_step(spec, H, I)
     kept = step.state + I * spec.topology.stride + step.activations
     shares = step.shares if spec.weight_gradients else 0
-    return step.state, kept, step.local, step.cotangents, shares
+    return step.state, kept, step.local, step.cotangents, shares, step.reused
 
 
 def bytes_between(spec: Spec) -> int:

@@ -170,14 +170,15 @@ def _handed(spec: Spec) -> int:
 
 
 def _block(spec: Spec, step: PerStep) -> float:
-    """A block of steps at work: what its local derivatives are made of; then they themselves, and
-    its cotangents as columns.
+    """A block of steps at work: what its local derivatives are made of (where a kernel makes them,
+    nothing); then they themselves, and its cotangents as columns.
     """
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
     state = step.state // chains
     n = min(block_steps(T, state // spec.dtype.itemsize), T)
     columns = _columns(spec, step) + step.shares if spec.weight_gradients else 0
-    return _again(spec, step) + n * max(MADE * step.local, step.local + columns)
+    local = step.local - _waiting(spec, step)
+    return _again(spec, step) + n * max(MADE * local, local + columns)
 
 
 def _columns(spec: Spec, step: PerStep) -> int:
@@ -196,12 +197,17 @@ def _meanwhile(spec: Spec, step: PerStep) -> float:
 
 
 def _again(spec: Spec, step: PerStep) -> float:
-    """The memory of a block that is used again: delta, and the cotangents with what their kernel
-    has beside them.
+    """The memory of a block that is used again: delta, the cotangents with what their kernel has
+    beside them, and the local derivatives that it makes.
     """
     state = step.state // (len(spec.entries) * len(spec.chains))
     n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
-    return n * (step.cotangents + 2 * state)
+    return n * (step.cotangents + 2 * state + _waiting(spec, step))
+
+
+def _waiting(spec: Spec, step: PerStep) -> int:
+    """Bytes of a step of the local derivatives that a kernel makes: not where weights change."""
+    return step.reused if spec.sets.max() == 0 else 0
 
 
 def _read(spec: Spec) -> int:

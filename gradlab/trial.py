@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradlab.kernels import kernel_of
 from gradlab.nonlinearity import Array
 from gradlab.spec import Spec
 
@@ -17,7 +18,8 @@ class Step:
 
     parts: of the state that have norms; gates: that are read. Rows: of the state, of what forward
     keeps beside it, and, without what these are views of, of the local derivatives, of the
-    cotangents, and of the terms of the parameters' gradients.
+    cotangents, of the terms of the parameters' gradients, and of the local derivatives that a
+    kernel makes.
     """
 
     parts: tuple[str, ...]
@@ -27,6 +29,7 @@ class Step:
     local: int
     cotangents: int
     shares: int
+    reused: int
 
 
 def one_step(spec: Spec, H: int, I: int) -> Step:
@@ -44,7 +47,7 @@ def one_step(spec: Spec, H: int, I: int) -> Step:
     totals, readings = cell.totals(p, local, g, cotangents), cell.readings(local)
     shares = cell.shares(cotangents, a, s, x)
     terms = [array for share in shares for array in (share.left, share.right) if array is not None]
-    kept = [s, x, after, a]
+    kept, kernel = [s, x, after, a], kernel_of(cell)
     return Step(
         parts=(*cell.STATE, *totals),
         gates=tuple(readings),
@@ -53,6 +56,7 @@ def one_step(spec: Spec, H: int, I: int) -> Step:
         local=_rows(local, kept),
         cotangents=cotangents.shape[1],
         shares=_rows(terms, [*kept, cotangents, *local]),
+        reused=0 if kernel is None else kernel.rows(p).local,
     )
 
 

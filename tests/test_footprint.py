@@ -35,7 +35,7 @@ import pytest
 
 import gradlab
 from gradlab import ensemble, machine, memory
-from gradlab.cells import CELLS, gru
+from gradlab.cells import CELLS, gru_2014
 from gradlab.config import from_mapping, sweep_from_mapping
 from gradlab.engine import forward
 from gradlab.errors import GradlabError
@@ -218,10 +218,10 @@ def test_the_program_is_what_a_process_takes_that_computes_nothing(tmp_path: Pat
 
 
 LASTING: dict[str, dict[str, Any]] = {
-    "kept whole": {"cell": "gru", "clip": 1.0, "lag_split": "auto", "seq_len": 50},
-    "checkpoints": {"cell": "gru", "clip": 1.0, "checkpoint": 16, "seq_len": 70},
-    "truncated": {"cell": "gru", "truncate": 5, "checkpoint": 16, "seq_len": 50},
-    "both directions": {"cell": "gru", "clip": 1.0, "bidirectional": True, "checkpoint": 16}
+    "kept whole": {"cell": "gru_2014", "clip": 1.0, "lag_split": "auto", "seq_len": 50},
+    "checkpoints": {"cell": "gru_2014", "clip": 1.0, "checkpoint": 16, "seq_len": 70},
+    "truncated": {"cell": "gru_2014", "truncate": 5, "checkpoint": 16, "seq_len": 50},
+    "both directions": {"cell": "gru_2014", "clip": 1.0, "bidirectional": True, "checkpoint": 16}
     | {"seq_len": 50},
 }
 
@@ -258,7 +258,7 @@ def test_what_is_done_is_gone_before_more_is_made(
         return original["clipped"](*given)
 
     places = {
-        "linearize": (gru, "linearize", linearize),
+        "linearize": (gru_2014, "linearize", linearize),
         "segment": (forward, "_segment", segment),
         "clipped": (ensemble, "clipped", clipped),
     }

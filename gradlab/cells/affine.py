@@ -98,20 +98,26 @@ def diagonal(d: Array) -> Array:
     return d.swapaxes(-1, -2)[..., None] * np.eye(d.shape[-2], dtype=d.dtype)
 
 
-def path_norms(direct: Array, gates: tuple[tuple[Array, Array], ...], k_prev: Array) -> Array:
-    """||D(direct)||_F^2, and ||D(d) W D(k_prev)||_F^2 for each (d, W) of gates: (..., terms, B).
+def path_norms(direct: Array, slopes: Sequence[Array], W: Array, k_prev: Array) -> list[Array]:
+    """||D(direct)||_F^2, and ||D(d) W_d D(k_prev)||_F^2 of each d of slopes, W_d being the first
+    block of H rows of W, the second and so on: each (..., B).
 
-    The latter is (d^2)^T (W * W) (k_prev^2), so no matrix is formed. In float64 whatever comes in:
-    the squares of float32 would leave its range.
+    The latter is (d^2)^T (W_d * W_d) (k_prev^2), so no matrix is formed. In float64 whatever comes
+    in: the squares of float32 would leave its range.
     """
+    rows = len(slopes) * direct.shape[-2]
+    spread = _times_steps(*(np.square(a, dtype=np.float64) for a in (W[..., :rows, :], k_prev)))
+    terms = [np.square(direct, dtype=np.float64).sum(axis=-2)]
+    for d, own in zip(slopes, blocks(spread, len(slopes)), strict=True):
+        d = d.astype(np.float64, copy=False)
+        terms.append(np.einsum("...ib,...ib,...ib->...b", own, d, d))
+    return terms
 
-    def square(a: Array) -> Array:
-        return np.square(a, dtype=np.float64)
 
-    k_squared, terms = square(k_prev), [square(direct).sum(axis=-2)]
-    for d, W in gates:
-        term = square(W) @ k_squared
-        term *= d
-        term *= d
-        terms.append(term.sum(axis=-2))
-    return np.stack(terms, axis=-2)
+def _times_steps(W: Array, h: Array) -> Array:
+    """W h. Where all steps have the same W, as one product: of few columns it is slower."""
+    if h.ndim == W.ndim:
+        return W @ h
+    n, R, H, B = h.shape
+    wide = W @ h.transpose(1, 2, 0, 3).reshape(R, H, n * B)
+    return wide.reshape(R, -1, n, B).transpose(2, 0, 1, 3)

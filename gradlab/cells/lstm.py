@@ -173,8 +173,8 @@ def outlet(loc: Local) -> Array:
 
 
 def paths(p: Affine, loc: Local, k_prev: Array) -> Array:
-    W_i, W_f, W_g, _ = blocks(p.W, 4)
-    return path_norms(loc.f, ((loc.c_f, W_f), (loc.c_i, W_i), (loc.c_g, W_g)), k_prev)
+    direct, i, f, g = path_norms(loc.f, (loc.c_i, loc.c_f, loc.c_g), p.W, k_prev)
+    return np.stack((direct, f, i, g), axis=-2)
 
 
 def readings(loc: Local) -> dict[str, Reading]:

@@ -136,8 +136,7 @@ def outlet(loc: Local) -> Array:
 
 
 def paths(p: Affine, loc: Local, k_prev: Array) -> Array:
-    W_f, W_g, _ = blocks(p.W, 3)
-    return path_norms(loc.f, ((loc.c_f, W_f), (loc.c_g, W_g)), k_prev)
+    return np.stack(path_norms(loc.f, (loc.c_f, loc.c_g), p.W, k_prev), axis=-2)
 
 
 def readings(loc: Local) -> dict[str, Reading]:

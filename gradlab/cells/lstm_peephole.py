@@ -169,8 +169,8 @@ def outlet(loc: Local) -> Array:
 
 
 def paths(p: Params, loc: Local, k_prev: Array) -> Array:
-    W_i, W_f, W_g, _ = blocks(p.affine.W, 4)
-    return path_norms(loc.b, ((loc.c_f, W_f), (loc.c_i, W_i), (loc.c_g, W_g)), k_prev)
+    direct, i, f, g = path_norms(loc.b, (loc.c_i, loc.c_f, loc.c_g), p.affine.W, k_prev)
+    return np.stack((direct, f, i, g), axis=-2)
 
 
 def readings(loc: Local) -> dict[str, Reading]:

@@ -96,10 +96,9 @@ def _block(
     road: _Road,
     room: Room,
 ) -> Block:
-    states = segment.states[steps.start : steps.stop + 1]
-    t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
-    local = cell.linearize(weights.over(t), states[:-1], segment.activations[steps], states[1:])
-    descent = _Descent(cell, weights, local, segment.t0 + steps.start, len(t), road, room)
+    t0, n = segment.t0 + steps.start, steps.stop - steps.start
+    local = _local(cell, weights, segment, steps, room)
+    descent = _Descent(cell, weights, local, t0, n, road, room)
     way = descent.safe(top)
     return Block(
         descent.t0,
@@ -110,6 +109,18 @@ def _block(
         segment,
         steps,
     )
+
+
+def _local(cell: Cell, weights: Schedule, segment: Segment, steps: slice, room: Room) -> Any:
+    """The local derivatives of a block; by a kernel in memory that is used again."""
+    states, activations = segment.states[steps.start : steps.stop + 1], segment.activations[steps]
+    kernel = kernel_for(cell, weights, states.dtype)
+    if kernel is None:
+        t = np.arange(segment.t0 + steps.start, segment.t0 + steps.stop) + 1
+        return cell.linearize(weights.over(t), states[:-1], activations, states[1:])
+    (n, R, _, B), p = activations.shape, weights.at(1)
+    memory = room.array("local", (n, R, kernel.rows(p).local, B), states.dtype)
+    return kernel.linearize(p, states, activations, memory)
 
 
 class _Way(NamedTuple):

@@ -246,7 +246,9 @@ def _mean(a: Array) -> Array:
     """
     flat = a.reshape(*a.shape[:-2], -1)
     if flat.dtype == bool:
-        return np.add.reduce(flat.view(np.int8), axis=-1, dtype=np.int32) / flat.shape[-1]
+        # a byte of eight at a time: a sum would make a number of 64 bits of each
+        counts = np.bitwise_count(np.packbits(flat, axis=-1))
+        return np.add.reduce(counts, axis=-1, dtype=np.int64) / flat.shape[-1]
     total: Array = np.add.reduce(flat, axis=-1, dtype=float)
     return total / flat.shape[-1]
 

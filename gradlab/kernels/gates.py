@@ -1,4 +1,6 @@
-"""sigmoid into memory that is there, with the digits of gradlab.nonlinearity."""
+"""Values and slopes of gates into memory that is there: as gradlab.nonlinearity has them, the slope
+of the sigmoid to its last digits.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,24 @@ def sigmoids(a: Array, out: Array, one: Array) -> None:
     np.negative(a, out)
     np.exp(out, out)
     np.add(out, one, out)
+    np.divide(one, out, out)
+
+
+def both_sigmoids(a: Array, value: Array, opposite: Array, one: Array) -> None:
+    """sigmoid(a) and sigmoid(-a), by one exponential: the latter is exp(-a) times the former."""
+    np.multiply(a, -1, opposite)  # numpy's negative is wrong where float32 lie apart
+    np.exp(opposite, opposite)
+    np.add(opposite, one, value)
+    np.divide(one, value, value)
+    np.multiply(opposite, value, opposite)
+    if not value.all():
+        opposite[value == 0] = one  # it was inf times 0
+
+
+def tanh_slopes(a: Array, out: Array, one: Array) -> None:
+    """1 / cosh(a)^2. Where the square is beyond the largest float, 0 in place of a subnormal."""
+    np.cosh(a, out)
+    np.multiply(out, out, out)
     np.divide(one, out, out)
 
 

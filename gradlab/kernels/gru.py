@@ -9,15 +9,15 @@ import numpy as np
 
 from gradlab.cells.affine import Affine
 from gradlab.cells.gru import Local
-from gradlab.kernels.gates import opposite_sigmoids, sigmoids
+from gradlab.kernels.gates import both_sigmoids, opposite_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Rows
-from gradlab.kernels.layout import apart, beside_parts, driven, lean, lean_weights, room
+from gradlab.kernels.layout import apart, beside_parts, driven, in_turn, lean, lean_weights, room
 from gradlab.nonlinearity import Array
 
 
 def rows(p: Affine) -> Rows:
     H = p.W.shape[-1]
-    return Rows(activations=4 * H, work=5 * H)
+    return Rows(activations=4 * H, local=11 * H, work=5 * H)
 
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
@@ -53,6 +53,29 @@ def _parts(activations: Array, H: int) -> tuple[Array, ...]:
     """Rows of a_r and a_z, a_z, a_n, m."""
     each = (slice(0, 2 * H), slice(H, 2 * H), slice(2 * H, 3 * H), slice(3 * H, None))
     return tuple(lean(activations[:, :, rows]) for rows in each)
+
+
+def linearize(p: Affine, states: Array, activations: Array, memory: Array) -> Local:
+    H, one, multiply = p.W.shape[-1], np.ones((), states.dtype), np.multiply
+    to_h, gates, slopes = in_turn(memory, 5 * H, 3 * H, 3 * H)
+    h_n, h_r, h_z, h_m, keep = in_turn(to_h, H, H, H, H, H)
+    r_z, n = in_turn(gates, 2 * H, H)
+    slopes_r_z, dn = in_turn(slopes, 2 * H, H)
+    a_r_z, a_n, m = in_turn(activations, 2 * H, H, H)
+    (r, z), (dr, dz) = in_turn(r_z, H, H), in_turn(slopes_r_z, H, H)
+    both_sigmoids(a_r_z, r_z, slopes_r_z, one)
+    np.tanh(a_n, n)
+    tanh_slopes(a_n, dn, one)
+    multiply(dz, dn, h_n)  # dz is still sigmoid(-a_z)
+    multiply(slopes_r_z, r_z, slopes_r_z)
+    multiply(m, dr, h_r)
+    multiply(h_n, h_r, h_r)
+    np.subtract(states[:-1], n, h_z)
+    multiply(h_z, dz, h_z)
+    multiply(h_n, r, h_m)
+    keep[...] = z
+    multiply(slopes_r_z, 4, slopes_r_z)
+    return Local(to_h, gates, slopes)
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:

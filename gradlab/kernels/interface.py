@@ -8,9 +8,12 @@ from gradlab.nonlinearity import Array
 
 
 class Rows(NamedTuple):
-    """How many rows a step has of the activations, and of the memory that `backward` works in."""
+    """How many rows a step has of the activations, and of the memory that the local derivatives are
+    in and that `backward` works in.
+    """
 
     activations: int
+    local: int
     work: int
 
 
@@ -27,6 +30,12 @@ class Kernel(Protocol):
         """n steps of `drive` and `step`: fills states[1:] and activations from states[0] and x.
 
         x (n, R, I, B), states (n + 1, R, D, B), activations (n, R, A, B).
+        """
+
+    def linearize(self, p: Any, states: Array, activations: Array, memory: Array) -> Any:
+        """`linearize` of n steps, in memory (n, R, rows, B) where there are rows for it.
+
+        states (n + 1, R, D, B), activations (n, R, A, B).
         """
 
     def backward(self, p: Any, local: Any, delta: Array, work: Array) -> None:

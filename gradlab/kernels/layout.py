@@ -7,6 +7,7 @@ W_ih x_t of all steps of a block are therefore one product, the steps being side
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,12 @@ def room(like: Array, H: int, parts: int, *some: slice) -> list[Array]:
     whole = np.empty((1, R, parts * H, B), like.dtype)
     rows = [slice(part.start * H, part.stop * H) for part in some]
     return [lean(whole[:, :, own])[0] for own in (slice(None), *rows)]
+
+
+def in_turn(a: Array, *rows: int) -> list[Array]:
+    """a (..., rows, B) cut into so many rows and so many, as views."""
+    ends = accumulate(rows)
+    return [a[..., end - own : end, :] for own, end in zip(rows, ends, strict=True)]
 
 
 def apart(a: Array, parts: int) -> Array:

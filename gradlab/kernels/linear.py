@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from gradlab.cells import linear
 from gradlab.cells.affine import Affine
 from gradlab.cells.linear import Local
 from gradlab.kernels.interface import Rows
@@ -15,7 +16,7 @@ from gradlab.nonlinearity import Array
 
 def rows(p: Affine) -> Rows:
     H = p.W.shape[-1]
-    return Rows(activations=H, work=H)
+    return Rows(activations=H, local=0, work=H)
 
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
@@ -25,6 +26,10 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
         product(W, h_prev, h)
         np.add(h, u_t, h)
     activations[...] = states[1:]
+
+
+def linearize(p: Affine, states: Array, activations: Array, memory: Array) -> Local:
+    return linear.linearize(p, states[:-1], activations, states[1:])
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:

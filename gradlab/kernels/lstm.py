@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.cells.affine import Affine
+from gradlab.cells.affine import Affine, blocks
 from gradlab.cells.lstm import Local
-from gradlab.kernels.gates import sigmoids
+from gradlab.kernels.gates import both_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Rows
-from gradlab.kernels.layout import apart, beside_parts, driven, lean, lean_weights, room
+from gradlab.kernels.layout import apart, beside_parts, driven, in_turn, lean, lean_weights, room
 from gradlab.nonlinearity import Array
 
 
 def rows(p: Affine) -> Rows:
     H = p.W.shape[-1]
-    return Rows(activations=4 * H, work=6 * H)
+    return Rows(activations=4 * H, local=14 * H, work=6 * H)
 
 
 def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
@@ -46,6 +46,33 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
         tanh(c_t, tanh_c)
         multiply(o, tanh_c, h_t)
     states[1:, :, H:] = g_c[1:, :, H:]
+
+
+def linearize(p: Affine, states: Array, activations: Array, memory: Array) -> Local:
+    H, one, multiply = p.W.shape[-1], np.ones((), states.dtype), np.multiply
+    c_prev, c = states[:-1, :, H:], states[1:, :, H:]
+    to_c, to_h, gates, slopes = in_turn(memory, 4 * H, 2 * H, 4 * H, 4 * H)
+    i_f, g, o = in_turn(gates, 2 * H, H, H)
+    slopes_i_f, dg, do = in_turn(slopes, 2 * H, H, H)
+    a_i_f, a_g, a_o = in_turn(activations, 2 * H, H, H)
+    for a, value, slope in ((a_i_f, i_f, slopes_i_f), (a_o, o, do)):
+        both_sigmoids(a, value, slope, one)
+        multiply(slope, value, slope)
+    np.tanh(a_g, g)
+    tanh_slopes(a_g, dg, one)
+    (i, own_f), (di, df) = blocks(i_f, 2), blocks(slopes_i_f, 2)
+    (f, c_i, c_f, c_g), (h_o, k) = blocks(to_c, 4), blocks(to_h, 2)
+    f[...] = own_f
+    multiply(g, di, c_i)
+    multiply(c_prev, df, c_f)
+    multiply(i, dg, c_g)
+    np.tanh(c, h_o)
+    multiply(h_o, do, h_o)
+    tanh_slopes(c, k, one)
+    multiply(o, k, k)
+    for slope in (slopes_i_f, do):
+        multiply(slope, 4, slope)
+    return Local(to_c, to_h, gates, slopes)
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:

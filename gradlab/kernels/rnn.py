@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlab.cells import rnn
 from gradlab.cells.rnn import Local, Params
 from gradlab.kernels.gates import sigmoids
 from gradlab.kernels.interface import Rows
@@ -27,7 +28,7 @@ def _value(p: Params, dtype: np.dtype) -> Callable[[Array, Array], Any]:
 
 def rows(p: Params) -> Rows:
     H = p.affine.W.shape[-1]
-    return Rows(activations=H, work=H)
+    return Rows(activations=H, local=0, work=H)
 
 
 def forward(p: Params, x: Array, states: Array, activations: Array) -> None:
@@ -37,6 +38,10 @@ def forward(p: Params, x: Array, states: Array, activations: Array) -> None:
         product(W, h_prev, a)
         np.add(a, u_t, a)
         phi(a, h)
+
+
+def linearize(p: Params, states: Array, activations: Array, memory: Array) -> Local:
+    return rnn.linearize(p, states[:-1], activations, states[1:])
 
 
 def backward(p: Params, local: Local, delta: Array, work: Array) -> None:

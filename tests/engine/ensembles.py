@@ -170,6 +170,8 @@ def everything(found: Gradients) -> dict[str, Array]:
     out["clip scale"] = found.clip_scale
     for name in ("gate_mean", "gate_slope", "gate_saturation", "step_singular_values"):
         out[name] = getattr(found, name)
+    if found.path_norms is not None:
+        out["gate paths"] = found.path_norms
     return out
 
 

@@ -1,9 +1,10 @@
 """Kernels against the pure functions that define the cells.
 
 Claims:
-- states and activations of a block are those of `drive` and `step`, deltas and cotangents those of
-  `vjp`, for one member and several, one sequence and several, one unit, one step, float32, states
-  that are saturated, inputs that all members share;
+- states and activations of a block are those of `drive` and `step`, local derivatives those of
+  `linearize`, in the memory that is given, deltas and cotangents those of `vjp`, for one member and
+  several, one sequence and several, one unit, one step, float32, states that are saturated, inputs
+  that all members share;
 - a run by kernels records what a run by steps records, also where a loss enters at every step or
   a gradient is cut, and where blocks are long;
 - growth and decay that leave the float range within a long block change no digit;
@@ -103,6 +104,30 @@ def test_inputs_that_all_members_share(variant: str, B: int) -> None:
     found = by_kernel(replace(e, x=shared))
     for one, other in zip(found, by_kernel(replace(e, x=shared.copy())), strict=True):
         assert np.array_equal(one, other)
+
+
+@every_kernel
+@every_shape
+@every_dtype
+@every_scale
+def test_linearize_is_that_of_the_cell(variant: str, shape: tuple, dtype: Any, g: float) -> None:
+    R, H, B, T = shape
+    e = drawn(variant, range(R), H=H, B=B, T=T, dtype=dtype, g=g)
+    kernel, p = kernel_of(e.cell), e.cell.init(e.tensors, e.options)
+    assert kernel is not None
+    states, activations = by_steps(e)
+    memory = np.full((T, R, kernel.rows(p).local, B), np.nan, dtype)
+    expected = e.cell.linearize(p, states[:-1], activations, states[1:])
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        found = kernel.linearize(p, states, activations, memory)
+    assert type(found) is type(expected)
+    for own, other in zip(found, expected, strict=True):
+        assert own.dtype == dtype
+        assert np.shares_memory(own, memory) == (memory.size > 0)
+        # products of three factors, each with some eps of its own on either side; a slope may be 0
+        # where the cell's is subnormal
+        allowed = 32 * np.finfo(dtype).eps * np.abs(other) + np.finfo(dtype).tiny
+        assert (np.abs(own - other) <= allowed).all()
 
 
 @every_kernel
