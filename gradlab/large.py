@@ -1,9 +1,9 @@
 """Large products, cut into pieces of their rows that several threads may share.
 
 Sizes alone say where a product is cut, and not who does the pieces: its digits are the same for any
-number of threads. A piece is what takes some ten times as long as handing it over. Each piece has
-the other operand rearranged anew by the library, which counts where it has few rows: there are a few
-such pieces, or more with many rows.
+number of threads. A piece is what takes some ten times as long as handing it over. For each piece
+the library rearranges the other operand anew, which counts where the piece has few rows: there are
+a few such pieces, or more with many rows.
 """
 
 from __future__ import annotations
