@@ -61,6 +61,7 @@ def compute(
     layers, read = run_chains(drawing, every, tick)
     first = [chains[0] for chains in layers]
     tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
+    # of the weights alone: other threads have the time for it
     spectrum = begin([partial(recurrent_spectrum, spec, tensors)])
     losses, arrays, parameters = _losses(drawing, layers[-1], read)
     passes = _backward(spec, members, layers, losses)

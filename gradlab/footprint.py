@@ -37,7 +37,7 @@ def footprint(spec: Spec, members: int, jobs: int = 1, draw: bool = False) -> Fo
     each = stages(spec, cut.every, piece, alone, cut.within)
     peak = max(each, key=lambda stage: stage.bytes)
     if spec.dtype != EXACT and spec.train is None:  # the first member again, in float64
-        exact = footprint(in_double(spec), 1)
+        exact = footprint(in_double(spec), 1, jobs)
         if exact.bytes > together * peak.bytes:
             return replace(exact, records=exact.records + kept)
     if draw and together * peak.bytes < FIGURES:

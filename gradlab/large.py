@@ -1,8 +1,9 @@
 """Large products, cut into pieces of their rows that several threads may share.
 
 Sizes alone say where a product is cut, and not who does the pieces: its digits are the same for any
-number of threads. A piece is what takes some ten times as long as handing it over, and has as many
-rows as it takes for its product to run at the speed of the whole (measured: 128 of 512 terms).
+number of threads. A piece is what takes some ten times as long as handing it over. For each piece
+the library rearranges the other operand anew, which counts where the piece has few rows: there are
+a few such pieces, or more with many rows.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from gradlab.nonlinearity import Array
 from gradlab.team import share
 
 WORK = 2**22  # multiplications of a piece, at least: about 0.2 ms
-ROWS = 128  # of a piece, at least
+FEW, ROWS = 4, 128  # so many pieces have so many rows at least
+TALL = 512  # and more of them so many
 EVEN = 16  # rows that a library's kernels take at a time, or a multiple
 NEVER = 2**16  # numbers of a matrix whose products with few columns are not looked at
 
 
 def height(rows: int, terms: int, columns: int) -> int:
     """Rows of a piece of a product (rows, terms) by (terms, columns); the last may have fewer."""
-    count = max(1, min(rows // ROWS, rows * terms * columns // WORK))
+    by_rows = max(min(FEW, rows // ROWS), rows // TALL)
+    count = max(1, min(by_rows, rows * terms * columns // WORK))
     return max(-(-rows // count // EVEN) * EVEN, 1)
 
 

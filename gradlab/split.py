@@ -9,6 +9,8 @@ woken some microseconds later, which is as long as a small call takes. So there 
 as leave Python free for most of the time, N p <= BUSY (p + c): several for large matrices or many
 members, one for small ones, where more would be slower. p and c are estimated from sizes, by what
 was measured on one core of an x86-64 machine; docs/performance.md has the table.
+
+Threads that are left, since there are fewer members, work within a member whose products are large.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pieces of a few rows: small runs are quick to test."""
     for module, name, number in (
         (large, "WORK", 2**7),
+        (large, "FEW", 8),
         (large, "ROWS", 3),
         (large, "EVEN", 1),
         (layout, "NEVER", 0),
