@@ -107,11 +107,12 @@ def path_norms(direct: Array, slopes: Sequence[Array], W: Array, k_prev: Array) 
     """
     rows = len(slopes) * direct.shape[-2]
     spread = _times_steps(*(np.square(a, dtype=np.float64) for a in (W[..., :rows, :], k_prev)))
-    terms = [np.square(direct, dtype=np.float64).sum(axis=-2)]
-    for d, own in zip(slopes, blocks(spread, len(slopes)), strict=True):
-        d = d.astype(np.float64, copy=False)
-        terms.append(np.einsum("...ib,...ib,...ib->...b", own, d, d))
-    return terms
+    direct, *own = (d.astype(np.float64, copy=False) for d in (direct, *slopes))
+    each = zip(blocks(spread, len(slopes)), own, strict=True)
+    return [
+        np.einsum("...ib,...ib->...b", direct, direct),
+        *(np.einsum("...ib,...ib,...ib->...b", term, d, d) for term, d in each),
+    ]
 
 
 def _times_steps(W: Array, h: Array) -> Array:
