@@ -34,6 +34,7 @@ def title(ax: Axes, text: str, colour: str = style.INK, notes: Sequence[str] = (
     notes = [line for note in notes for line in textwrap.wrap(note, NOTE_LINE)]
     below = sum(one.get_gid() == _ABOVE for one in ax.texts)  # words that are there already
     pad = TITLE_PAD + NOTE_HEIGHT * (len(notes) + below)
+    # y is what it would be: without it every tick's label is measured, to find that none is above
     ax.set_title("\n".join(textwrap.wrap(text, TITLE_LINE)), color=colour, pad=pad, y=1.0)
     for line, note in enumerate(reversed(notes)):
         _above(ax, note, 0, below + line)
