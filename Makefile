@@ -40,15 +40,16 @@ run: $(VENV)/.installed
 sweep: $(VENV)/.installed
 	$(BIN)/gradlab sweep $(SWEEP)
 
-# in two processes: there are two cores nearly everywhere
+# in two processes: there are two cores nearly everywhere; these folders take as long as all else
+FIRST := $(wildcard tests/[a-f]*/ tests/report/)
 test: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory -j 2 test-first test-second
 
 test-first: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/[a-f]*/
+	$(BIN)/python -m pytest -q -p no:cacheprovider $(FIRST)
 
 test-second: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/[g-z]*/ tests/test_*.py
+	$(BIN)/python -m pytest -q -p no:cacheprovider $(filter-out $(FIRST),$(wildcard tests/*/)) tests/test_*.py
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m long

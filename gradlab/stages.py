@@ -39,7 +39,6 @@ SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
 VECTORS = 3  # of D a sequence and step, where the largest product value alone is wanted
 LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
 MADE = 1.4  # of local derivatives: with what they are made of
-GATHERED = 1.5  # of weights of single steps: with the holes that such large pieces leave
 CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
 LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
@@ -93,9 +92,8 @@ def stages(
     gradients, term = (held, float(largest)) if spec.weight_gradients else (0, 0.0)
     if not spec.topology.tied:
         term = gradients  # the gradients of all sets, side by side
-    elif spec.topology.phases:
-        # gathered where the steps of a block have several sets
-        term += GATHERED * min(BLOCK, spec.steps) * width * each
+    elif spec.topology.phases and side_by_side(spec):  # a copy of its set for every step
+        term += width * each * spec.steps
     block = states + _block(spec, step)
     yield stage(held + gradients + term, block, _spectra(spec, step), dh)
     if every is not None and every < spec.steps:  # between blocks, whose memory waits

@@ -4,6 +4,8 @@
 - `.NAME.swap-PID`, left by a kill between two renames of `gradlab.rename`, if NAME is there;
 - results, sweeps and what `.previous/` keeps of them, whose config file is gone.
 
+Trainings that were interrupted are told, and left: the same command goes on with them.
+
 A folder goes only if gradlab made it and nothing else is in it (`gradlab.owned`), and if no process
 holds it; file by file, so that what appears in it meanwhile stays. No link is followed.
 """
@@ -32,8 +34,9 @@ from gradlab.owned import (
     result_files,
     sweep_files,
 )
-from gradlab.store import PREVIOUS, STAGING, Folder
+from gradlab.store import PREVIOUS, STAGING, UNFINISHED, Folder
 from gradlab.sweeps.store import SweepFolder
+from gradlab.training.kept import unfinished
 
 STAGED = re.compile(re.escape(STAGING) + r"[0-9a-f]{16}")
 ASIDE = re.compile(r"\.(?P<name>.+)\.swap-(?P<pid>[0-9]+)")
@@ -76,7 +79,13 @@ def survey(root: Path) -> tuple[list[Stale], list[Left]]:
             left.append(Left(path, str(why)))
         except OSError as error:
             left.append(Left(path, f"cannot be read: {reason(error)}"))
-    return stale, left
+    return stale, left + [_unfinished(root, *begun) for begun in unfinished(root).items()]
+
+
+def _unfinished(root: Path, name: str, update: int | None) -> Left:
+    where = "before its first snapshot" if update is None else f"after update {update}"
+    why = f"a training that is unfinished, {where}; `gradlab train` goes on with it"
+    return Left(root / UNFINISHED / name, f"{why}, remove the folder if nobody will")
 
 
 def remove(found: Stale) -> None:
@@ -102,7 +111,7 @@ def remove(found: Stale) -> None:
 def _candidates(root: Path) -> list[Path]:
     folders = [root, root / PREVIOUS] if is_folder(root / PREVIOUS) else [root]
     every = (path for folder in folders for path in sorted(folder.iterdir()))
-    return [path for path in every if is_folder(path) and path.name != PREVIOUS]
+    return [path for path in every if is_folder(path) and path.name not in (PREVIOUS, UNFINISHED)]
 
 
 def _judged(path: Path) -> list[Stale]:

@@ -26,6 +26,7 @@ from gradlab.rename import exchange
 
 STAGING = ".gradlab-staging-"
 PREVIOUS = ".previous"
+UNFINISHED = ".training"  # trainings that go on, or were interrupted
 
 
 @dataclass(frozen=True)

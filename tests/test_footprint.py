@@ -69,7 +69,9 @@ MEASURED: dict[str, dict[str, Any]] = {
     "float32": {"cell": "lstm", "hidden_size": 600, "dtype": "float32", "seeds": 1},
     "the split by lag": {"cell": "gru", "hidden_size": 400, "lag_split": "auto"},
     "fresh weights": {"tied": False, "hidden_size": 150, "seq_len": 60},
-    "two sets of weights": {"encoder_decoder": {"encoder": 10, "decoder": 10}, "hidden_size": 500},
+    "two sets of weights": {"encoder_decoder": {"encoder": 10, "decoder": 10}, "hidden_size": 700},
+    "two sets, every term apart": {"encoder_decoder": {"encoder": 10, "decoder": 10}}
+    | {"loss": {"at": "all"}, "truncate": 5, "hidden_size": 250},
     "states of layers": {"cell": "lstm", "layers": 3, "hidden_size": 64, "batch_size": 32}
     | {"seq_len": 200},
     "states of both directions": {"layers": 2, "bidirectional": True, "cell": "gru"}

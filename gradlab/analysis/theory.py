@@ -6,8 +6,8 @@ one nonlinearity around W_hh h + ..., J_t = D(phi'(a_t)) W_hh, so with |phi'| <=
     ||delta_{T-lag}|| <= (gamma sigma_max)^lag ||delta_T||.
 
 gamma sigma_max < 1 is therefore sufficient for vanishing, and gamma sigma_max > 1 is necessary, but
-not sufficient, for exploding. The bound is loose: by tens of orders of magnitude over 100 steps. It
-says nothing about gated cells, whose Jacobian is no such product.
+not sufficient, for exploding. The bound is loose, often by tens of orders of magnitude over 100
+steps. It says nothing about gated cells, whose Jacobian is no such product.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gradlab.nonlinearity import Array
 
 SOURCE = "Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013"
 LOOSE = (
-    "The bound is loose, by tens of orders of magnitude over 100 steps: no vector meets the "
-    "largest singular value at every step, and phi' is below its maximum at most units."
+    "The bound is loose, and the looser the more steps there are: no vector meets the largest "
+    "singular value at every step, and phi' is below its maximum at most units."
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,9 @@ def ls(
     ] = RESULTS,
     json: Json = False,
 ) -> None:
-    """List the results under a folder. What cannot be read is named, and the rest listed."""
+    """List the results under a folder, and trainings that were interrupted. What cannot be read is
+    named, and the rest listed.
+    """
     from gradlab.errors import GradlabError
     from gradlab.store import Folder, load
     from gradlab.sweeps.result import SweepResult
@@ -37,25 +39,38 @@ def ls(
                 found[path.name] = load(path)
         except GradlabError as error:
             typer.echo(f"gradlab: {error}", err=True)
+    begun = _begun(root)
     if json:
-        _print_json(found)
+        _print_json(found, begun)
     else:
         from gradlab.report.tables import overview
         from gradlab.report.terminal import console, print_table
 
-        print_table(overview(found), console())
+        print_table(overview(found, begun), console())
 
 
-def _print_json(found: dict[str, Record | SweepResult]) -> None:
+def _begun(root: Path) -> dict[str, int | None]:
+    """Interrupted trainings; what trains is loaded where there may be one."""
+    from gradlab.store import UNFINISHED
+
+    if not (root / UNFINISHED).is_dir():
+        return {}
+    from gradlab.training.kept import unfinished
+
+    return unfinished(root)
+
+
+def _print_json(found: dict[str, Record | SweepResult], begun: dict[str, int | None]) -> None:
     import json
 
     from gradlab.record import Record
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, result in found.items():
         if isinstance(result, Record):
             row = {"identity": result.identity, "config": result.config} | result.summary
         else:
             row = {"done": result.done} | result.description
         rows.append({"name": name} | row)
+    rows += [{"name": name, "unfinished_after": update} for name, update in begun.items()]
     typer.echo(json.dumps(rows, indent=2))

@@ -78,28 +78,37 @@ class Recorded(FromFile):
     ] = None
 
 
+# what a symbol of a text is, and which there are
+Level = Annotated[Literal["char", "word"], Field(description="What a symbol is.")]
+Vocabulary = Annotated[
+    File | None, Field(description="The symbols, one a line; absent: all that the text has.")
+]
+MaxWords = Annotated[Size | None, Field(description="Keep so many words, the others are <unk>.")]
+
+
+def refuse_words(level: str, vocabulary: Path | None, max_words: int | None) -> None:
+    """Raise PydanticCustomError where max_words does not fit the other two."""
+    if max_words is not None and level == "char":
+        raise refused("is about words, and level is char; remove it", "max_words")
+    if max_words is not None and vocabulary is not None:
+        raise refused("cannot be given with a vocabulary, which says them all", "max_words")
+
+
 class Written(Kind):
     """The symbols of a text."""
 
     type: Literal["text"] = "text"
     path: Path
-    level: Annotated[Literal["char", "word"], Field(description="What a symbol is.")] = "char"
-    vocabulary: Annotated[
-        File | None, Field(description="The symbols, one a line; absent: all that the text has.")
-    ] = None
-    max_words: Annotated[
-        Size | None, Field(description="Keep so many words, the others are <unk>.")
-    ] = None
+    level: Level = "char"
+    vocabulary: Vocabulary = None
+    max_words: MaxWords = None
     embedding: Annotated[
         Embedding | None, Field(description="Vectors of the symbols; absent: one-hot.")
     ] = None
 
     @model_validator(mode="after")
     def _words_that_are_kept(self) -> Self:
-        if self.max_words is not None and self.level == "char":
-            raise refused("is about words, and level is char; remove it", "max_words")
-        if self.max_words is not None and self.vocabulary is not None:
-            raise refused("cannot be given with a vocabulary, which says them all", "max_words")
+        refuse_words(self.level, self.vocabulary, self.max_words)
         return self
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gradlab.config.fields import NUMBER, WHOLE, File, Flag, Positive, Size, refused
-from gradlab.config.kinds import Kind, Path
+from gradlab.config.fields import NUMBER, WHOLE, Flag, Positive, Size
+from gradlab.config.kinds import Kind, Level, MaxWords, Path, Vocabulary, refuse_words
 
 
 class Adding(Kind):
@@ -60,24 +60,16 @@ class LanguageModel(Kind):
 
     type: Literal["language_model"] = "language_model"
     path: Path
-    level: Annotated[Literal["char", "word"], Field(description="What a symbol is.")] = "char"
-    vocabulary: Annotated[
-        File | None, Field(description="The symbols, one a line; absent: all that the text has.")
-    ] = None
-    max_words: Annotated[
-        Size | None, Field(description="Keep so many words, the others are <unk>.")
-    ] = None
+    level: Level = "char"
+    vocabulary: Vocabulary = None
+    max_words: MaxWords = None
     carry: Annotated[
         Flag, Field(description="Begin an update with the state that the last one ended with.")
     ] = True
 
     @model_validator(mode="after")
     def _words_that_are_kept(self) -> Self:
-        if self.max_words is not None and self.level == "char":
-            raise refused("is about words, and level is char; remove it", "max_words")
-        if self.max_words is not None and self.vocabulary is not None:
-            why = "cannot be given with a vocabulary, which says them all"
-            raise refused(why, "max_words")
+        refuse_words(self.level, self.vocabulary, self.max_words)
         return self
 
 

@@ -23,7 +23,7 @@ from gradlab.engine.forward import BLOCK, Segment, Trajectory, kernel_for
 from gradlab.engine.loss import Loss
 from gradlab.engine.room import Room
 from gradlab.engine.scaled import Exponents, Scaled, add, renormalize, shift
-from gradlab.engine.schedule import Schedule
+from gradlab.engine.schedule import Schedule, blocks
 from gradlab.engine.window import State, unsafe_members, within_window
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
@@ -76,9 +76,7 @@ def sweep(
     top = inject(state, loss.at(trajectory.T))
     room = Room()
     for segment in trajectory.backwards():
-        n, size = len(segment.x), trajectory.block
-        for start in range((n - 1) // size * size, -1, -size):
-            steps = slice(start, min(start + size, n))
+        for steps in [*blocks(weights, segment.t0, len(segment.x), trajectory.block)][::-1]:
             # not around the loop: an errstate would leak to the caller at every yield
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 block = _block(cell, weights, segment, steps, top, road, room)

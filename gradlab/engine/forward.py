@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.schedule import Schedule, Shared
+from gradlab.engine.schedule import Schedule, Shared, blocks
 from gradlab.kernels import kernel_of
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
@@ -164,10 +164,10 @@ def _by_steps(cell: Cell, weights: Schedule, x: Array, states: Array, t0: int, b
     """The same by the cell's own steps."""
     n, s = len(x), states[0]
     activations: Array | None = None
-    for start in range(0, n, block):
-        steps = np.arange(t0 + start, t0 + min(start + block, n)) + 1
-        drives = cell.drive(weights.over(steps), x[start : start + block])
-        for k, u in enumerate(drives, start):
+    for some in blocks(weights, t0, n, block):
+        steps = np.arange(t0 + some.start, t0 + some.stop) + 1
+        drives = cell.drive(weights.over(steps), x[some])
+        for k, u in enumerate(drives, some.start):
             s, a = cell.step(weights.at(t0 + k + 1), s, u)
             if activations is None:
                 activations = np.empty((n, *a.shape), a.dtype)

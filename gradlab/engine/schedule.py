@@ -3,14 +3,16 @@
 A recurrence has one set of weights for all steps (`Shared`). An encoder and a decoder have one
 each, a deep feed-forward net has a fresh one at every step (`Scheduled`). The engine asks for the
 parameters of one step, or of many at once: then they have an axis for the steps in front, unless
-all of them are the same.
+all of them are the same. Blocks of steps end where a set that several steps share gives way to
+another (`blocks`): else every step of such a block would have its own copy of the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +35,17 @@ class Schedule(Protocol):
 
     def sets(self, steps: Steps) -> Steps | None:
         """Which set of weights each of the steps has; None where there is only one."""
+
+
+def blocks(weights: Schedule, t0: int, n: int, size: int) -> Iterator[slice]:
+    """The steps t0 + 1 .. t0 + n in blocks of `size` at most, as slices from 0 on, in order."""
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        sets = weights.sets(np.arange(t0 + start, t0 + stop) + 1)
+        ends = [] if sets is None else (np.flatnonzero(np.diff(sets)) + 1).tolist()
+        if len(ends) == stop - start - 1:  # every step has its own set, in this block
+            ends = []
+        yield from (slice(start + a, start + b) for a, b in pairwise([0, *ends, stop - start]))
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def by_lag(whole: Whole, loss: Loss, entries: Sequence[int], most: int) -> Itera
             delta = Scaled(*renormalize(*delta.flat())).leading(len(steps), R)
             p = trajectory.weights.over(steps)
             g, cotangents = trajectory.cell.vjp(p, whole.local_at(steps), delta.mantissa)
+            del p  # it may be a copy for every step: gone before the next is made
         yield Lag(steps, delta, Scaled(cotangents, delta.exponent), g)
         steps, delta = steps - 1, Scaled(g, delta.exponent)
 

@@ -215,9 +215,11 @@ def _share(value: float | None) -> str:
     return "-" if value is None else share(value)
 
 
-def overview(found: Mapping[str, Record | SweepResult]) -> Table:
+def overview(
+    found: Mapping[str, Record | SweepResult], begun: Mapping[str, int | None] | None = None
+) -> Table:
     """Stored results, one a row; of a sweep how many of its points are done, of a training its
-    loss at the end.
+    loss at the end. begun: trainings that have not ended, by the update after which they go on.
     """
     rows = []
     for name, record in found.items():
@@ -233,6 +235,9 @@ def overview(found: Mapping[str, Record | SweepResult]) -> Table:
             found_out = "loss not finite" if loss is None else f"loss {plain(loss)}"
         seeds = f"{len(config['seeds'])}"
         rows.append((name, *sizes, seeds, found_out, signed(rate.get("mean"))))
+    for name, update in (begun or {}).items():
+        where = "begun" if update is None else f"after update {update}"
+        rows.append((name, "training", "", "", "", f"unfinished, {where}", ""))
     header = ("result", "cell", "H", "T", "seeds", "verdict, loss, done", "nats/step")
     return Table("Results", header, tuple(rows))
 

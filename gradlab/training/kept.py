@@ -32,10 +32,10 @@ from gradlab.nonlinearity import Array
 from gradlab.provenance import same_minor
 from gradlab.record import SCHEMA
 from gradlab.spec import Spec
+from gradlab.store import UNFINISHED
 from gradlab.training.state import State
 from gradlab.training.update import trained
 
-UNFINISHED = ".training"
 STATE = "state.npz"
 FOREIGN = (
     "the unfinished training of this name has another config, or a torn file: it is begun anew"
@@ -47,6 +47,27 @@ def place(result: Path) -> Path:
     """Where the training of a result is kept while it goes on."""
     real = Path(os.path.realpath(result))
     return real.parent / UNFINISHED / real.name
+
+
+def unfinished(root: Path) -> dict[str, int | None]:
+    """The trainings under a results root that have not ended, by the names of their results: the
+    update after which each goes on; None where there is nothing to go on from.
+    """
+    around = root / UNFINISHED
+    folders = (
+        [path for path in sorted(around.iterdir()) if path.is_dir()] if around.is_dir() else []
+    )
+    return {path.name: _update(path / STATE) for path in folders}
+
+
+def _update(state: Path) -> int | None:
+    if not state.is_file():
+        return None
+    try:
+        with opened(state.read_bytes()) as file:
+            return int(file["update"])
+    except UNREADABLE:  # torn: the training is begun anew
+        return None
 
 
 class InFolder:

@@ -16,6 +16,7 @@ from gradlab.cells.interface import Cell
 from gradlab.errors import GradlabError
 from gradlab.nonlinearity import Array
 from gradlab.weights import bounds, npz
+from gradlab.weights.checkpoint import unstacked
 from gradlab.weights.layer import RecurrentLayer
 from gradlab.weights.recognise import Recognised, recognised
 from gradlab.weights.sound import sound
@@ -27,6 +28,10 @@ def _safetensors(path: Path) -> dict[str, Array]:
     from gradlab.weights import tensorfile
 
     return tensorfile.read(path)
+
+
+def _npz(path: Path) -> dict[str, Array]:
+    return unstacked(npz.read(path), path.name)
 
 
 def _torch(path: Path) -> dict[str, Array]:
@@ -50,7 +55,7 @@ def _keras(path: Path) -> list[RecurrentLayer]:
 # formats that hold arrays by name, and formats that hold layers
 FORMATS: dict[str, Callable[[Path], dict[str, Array]]] = {
     ".safetensors": _safetensors,
-    ".npz": npz.read,
+    ".npz": _npz,
     ".pt": _torch,
     ".pth": _torch,
 }

@@ -5,6 +5,7 @@ Claims:
   same bytes in every file but provenance.json;
 - a training that is killed after any snapshot goes on from it: every file has the bytes of a
   training that was not; torn or foreign files there are not believed;
+- ls lists one that is unfinished and clean leaves it, torn or not;
 - Ctrl-C and a kill leave what the same command goes on from; two at a time are refused;
 - the kept files go when the result is there, and a finished training is not done again;
 - updates.csv has a row for each seed and update, equal to the record's curves;
@@ -19,6 +20,7 @@ import csv
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +149,29 @@ def test_a_killed_training_goes_on_with_the_same_bits(
     assert said == ([f"goes on after update {last}; --force starts over"] if last >= 0 else [])
     assert contents(place.folder.path) == contents(tmp_path / "whole")
     assert not (tmp_path / ".training").exists()
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_an_unfinished_training_is_listed_and_left(
+    torn: bool, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    stop_after(3, monkeypatch, lambda: run(config, Place(Folder(results / "x"))))
+    state = results / ".training" / "x" / "state.npz"
+    if torn:
+        state.write_bytes(state.read_bytes()[:-100])
+    listed = json.loads(command("ls", results, "--json").stdout)
+    assert listed == [{"name": "x", "unfinished_after": None if torn else 3}]
+    where = "begun" if torn else "after update 3"
+    assert re.search(rf"^x +training .*unfinished, {where}", command("ls", results).stdout, re.M)
+    files = sorted(state.parent.iterdir())
+    cleaned = command("clean", results, "--yes")
+    assert cleaned.exit_code == 0
+    assert "`gradlab train` goes on with it" in cleaned.stderr
+    assert sorted(state.parent.iterdir()) == files
+    run(config, Place(Folder(results / "x")))
+    assert [row["name"] for row in json.loads(command("ls", results, "--json").stdout)] == ["x"]
+    assert command("clean", results).stderr == "gradlab: nothing to remove\n"
 
 
 @pytest.mark.fault("training: torn or foreign files of an unfinished one", "trained anew")
