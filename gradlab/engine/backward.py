@@ -197,9 +197,9 @@ class _Descent:
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
         state = within_window(top)
         delta[n], exponent[n] = state
-        high = n
+        high, enters, cuts, t0 = n, self.road.loss.at, self.road.cuts, self.t0
         for k in range(n - 1, -1, -1):
-            dh, cut = self.road.loss.at(self.t0 + k), self.t0 + k in self.road.cuts
+            dh, cut = enters(t0 + k), t0 + k in cuts
             if k and dh is None and not cut and high - k < most:
                 continue
             steps = slice(k, high)
