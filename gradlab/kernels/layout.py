@@ -36,12 +36,9 @@ def driven(U: Array, b: Array, x: Array) -> Array:
 def of_all_steps(W: Array, a: Array, out: Array) -> None:
     """W a_t of every step of one sequence, out (n, R, G, 1), from W (R, G, H) and a (n, R, H, 1).
 
-    The product is the transposed one, which has the numbers of a step side by side. Its operands
-    are laid out alike whatever `a` is part of: other strides would take another way through it.
+    The product is the transposed one, which has the numbers of a step side by side.
     """
-    if a.strides[1] == 0:  # all members have the same numbers
-        a = a[:, :1]
-    steps, Wt = np.ascontiguousarray(a[..., 0].swapaxes(0, 1)), W.swapaxes(-1, -2)
+    steps, Wt = columns(a).swapaxes(-1, -2), W.swapaxes(-1, -2)
     np.matmul(steps, Wt, out=out[..., 0].swapaxes(0, 1))
 
 
@@ -52,14 +49,17 @@ def affine_activations(p: Affine, x: Array, h: Array, out: Array) -> None:
 
 
 def columns(a: Array) -> Array:
-    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B), a copy.
+    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B), laid out alike
+    whatever `a` is part of, for other strides would take another way through a product.
 
-    (1, rows, n B) where all members have the same numbers, by a stride of 0.
+    (1, rows, n B) where all members have the same numbers, by a stride of 0. Of one sequence it is
+    the transpose of what lies there.
     """
     if a.strides[1] == 0:
         a = a[:, :1]
     n, R, rows, B = a.shape
-    # copied also where R = 1, whose odd strides would take another way through the product
+    if B == 1:
+        return np.ascontiguousarray(a[..., 0].swapaxes(0, 1)).swapaxes(-1, -2)
     return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, n * B)
 
 
