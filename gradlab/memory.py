@@ -58,7 +58,7 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _nearest(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
+        every = _nearest(every, max(INPUT_BLOCK, block) if every > INPUT_BLOCK // 2 else block)
     else:
         every = _multiple(spec.checkpoint, block)
     marked = int(kept * min(every, T) + state * T / every + between * T)
@@ -68,7 +68,7 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
 def segment_steps(spec: Spec, every: int | None) -> int:
     """Steps that the engine works on at a time, for so many between checkpoints."""
     if every is None and states_alone(spec):
-        every = INPUT_BLOCK
+        every = max(INPUT_BLOCK, block_steps(spec.steps, len(spec.base.STATE) * spec.H))
     return min(every or spec.steps, spec.steps)
 
 

@@ -177,7 +177,7 @@ def test_auto_takes_the_least_memory(cell: str) -> None:
     times the best. k is rounded to the nearest number of whole blocks, here of 64 steps: where the
     best is above one block, x is between 2 / 3 and 4 / 3, and that is at most 1.083.
     """
-    spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=16, seq_len=40_000)
+    spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=32, seq_len=40_000)
     state, kept = bytes_per_step(spec)
     _, every = memory_plan(spec, 1)
     assert every is not None and every % BLOCK == 0

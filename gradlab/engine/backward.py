@@ -28,6 +28,8 @@ from gradlab.engine.window import State, unsafe_members, within_window
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
+RESCALED = 128  # steps after which a kernel stops to rescale: 3.4 bits a step are safe in float64
+
 
 class Block(NamedTuple):
     """Steps t0 + 1 .. t0 + n of the backward pass. Good until the next, which has its memory."""
@@ -150,7 +152,7 @@ class _Descent:
         if kernel is None:
             way = self.run(top, eager=False)
         else:
-            way = self.by_kernel(kernel, top, "delta", self.n)
+            way = self.by_kernel(kernel, top, "delta", RESCALED)
         unsafe = unsafe_members(way.delta)
         if kernel is not None and self.n > BLOCK and unsafe.any():
             way = _replace(way, self.by_kernel(kernel, top, "delta again", BLOCK), unsafe)

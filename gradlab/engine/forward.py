@@ -29,9 +29,9 @@ from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
 BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
-SHORTEST, LONGEST = BLOCK // 4, BLOCK * 16
+SHORTEST, LONGEST = BLOCK // 4, BLOCK * 32
 MANY = 32  # blocks of a run, from which on they may be longer
-NUMBERS = 2**15  # of a member's states in a longer block: what is made of them stays in a cache
+NUMBERS = 2**16  # of a member's states in a longer block: what is made of them stays in a cache
 LARGE = 2**17  # and in any block, which has some dozen times as many: that is memory
 
 
@@ -126,7 +126,7 @@ def forward(
     block = block_steps(T, prod(s0.shape[1:]))
     whole = None
     if every is None and alone(kernel_for(cell, weights, s0.dtype), s0.shape[2]):
-        whole, every = _from(s0, T), INPUT_BLOCK
+        whole, every = _from(s0, T), max(INPUT_BLOCK, block)
     every = T if every is None else min(-(-every // block) * block, T)
     starts = range(0, T, every)
     marks = np.empty((len(starts), *s0.shape), s0.dtype) if whole is None else whole[:T:every]

@@ -277,9 +277,9 @@ def test_long_blocks_record_what_short_ones_do(
 
 @pytest.mark.parametrize("power", [1, -1, 4, -4, 100, -100])
 def test_growth_that_a_long_block_cannot_hold(power: int) -> None:
-    # 2^256 and 2^1024 a block: rescaled in its midst, at every 16th step or at every one. Powers of
-    # two are exact, so the digits are those of a rotation
-    T, Q = 8192 + 40, np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
+    # 2^512 and more a block: rescaled in its midst, at every 128th or 16th step or at every one.
+    # Powers of two are exact, so the digits are those of a rotation
+    T, Q = 16384 + 40, np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
     dh = np.random.default_rng(2).standard_normal((1, 3, 2))
     e = linear((2.0**power * Q)[None], dh, T)
     assert e.forward().block == LONGEST
