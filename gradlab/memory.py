@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradlab.cells.interface import Shape
-from gradlab.engine.forward import block_steps
+from gradlab.engine.forward import alone, block_steps
 from gradlab.inputs import BLOCK as INPUT_BLOCK
+from gradlab.kernels import kernel_of
 from gradlab.spec import Spec
 from gradlab.trial import one_step
 
@@ -32,8 +33,9 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     checkpoints.
 
     MEMORY is what all workers have together; 0 members where several are too many for it, while a
-    single one always has a member. None in place of the steps: everything is kept. The optimum
-    distance is sqrt(T s / c) for states of s bytes and segments of c bytes a step.
+    single one always has a member. None in place of the steps: everything is kept, or the states
+    alone where `states_alone`. The optimum distance is sqrt(T s / c) for states of s bytes and
+    segments of c bytes a step.
     """
     share, enough, least = MEMORY // workers, -(-ENOUGH // workers), int(workers == 1)
     members = _between(share // output_bytes(spec), -(-members // workers), least)
@@ -44,10 +46,10 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     if side_by_side(spec):
         kept *= ALL_TERMS
     T = spec.steps
-    whole = (kept + between) * T
-    plain = _between(share // (whole + weights), members, least), None
     if side_by_side(spec):  # they need the whole trajectory: checkpoints would spare nothing
-        return plain
+        return _between(share // ((kept + between) * T + weights), members, least), T
+    whole = state * T + (kept - state) * segment_steps(spec, None) + between * T
+    plain = _between(share // (whole + weights), members, least), None
     # checkpoints spare states, not weights: these count for the cut alone
     if spec.checkpoint == "none":
         return plain
@@ -57,11 +59,25 @@ def memory_plan(spec: Spec, members: int, workers: int = 1) -> tuple[int, int | 
     if spec.checkpoint == "auto":
         every = int(np.sqrt(T * state / kept))
         # a block of inputs is drawn again for every segment that has a part in it
-        every = _nearest(every, INPUT_BLOCK if every > INPUT_BLOCK // 2 else block)
+        every = _nearest(every, max(INPUT_BLOCK, block) if every > INPUT_BLOCK // 2 else block)
     else:
         every = _multiple(spec.checkpoint, block)
     marked = int(kept * min(every, T) + state * T / every + between * T)
     return _between(share // (marked + weights), members, least), every
+
+
+def segment_steps(spec: Spec, every: int | None) -> int:
+    """Steps that the engine works on at a time, for so many between checkpoints."""
+    if every is None and states_alone(spec):
+        every = max(INPUT_BLOCK, block_steps(spec.steps, len(spec.base.STATE) * spec.H))
+    return min(every or spec.steps, spec.steps)
+
+
+def states_alone(spec: Spec) -> bool:
+    """Whether of a run without checkpoints the states are all that is kept: activations are made
+    from them, inputs drawn again.
+    """
+    return weight_sets(spec) == len(spec.entries) and alone(kernel_of(spec.network), spec.B)
 
 
 def side_by_side(spec: Spec) -> bool:

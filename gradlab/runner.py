@@ -22,6 +22,7 @@ from gradlab.drawn import Member
 from gradlab.engine.room import keep_freed
 from gradlab.ensemble import Arrays, Names, compute
 from gradlab.learned import learned
+from gradlab.memory import segment_steps
 from gradlab.nonlinearity import Array
 from gradlab.predicted import told
 from gradlab.record import Record
@@ -49,7 +50,7 @@ def run_many(
     members = [Member(index, spec, seed) for index, spec in enumerate(specs) for seed in spec.seeds]
     cut = split(first, len(members), jobs)
     chunks = [members[rows] for rows in cut.pieces]
-    segments = -(-first.steps // (cut.every or first.steps))
+    segments = -(-first.steps // segment_steps(first, cut.every))
     passes = 2 * len(first.entries) * len(first.chains)
     tick = _ticker(progress, len(chunks) * passes * segments)
     pieces: list[list[dict[str, Array]]] = [[] for _ in specs]

@@ -25,6 +25,7 @@ from gradlab.memory import (
     by_pieces,
     output_bytes,
     per_step,
+    segment_steps,
     set_weights,
     side_by_side,
     weight_bytes,
@@ -102,7 +103,7 @@ def stages(
     yield stage(held + gradients + term, block + meanwhile, _spectra(spec, step), dh)
     if spec.topology.phases:  # the gradients of both sets, side by side
         yield stage(held + 2 * gradients, states, 0, dh)
-    if every is not None and every < spec.steps:  # between blocks, whose memory waits
+    if segment_steps(spec, every) < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
         yield stage(held + gradients + term, waiting, _spectra(spec, step), dh)
     if "product" in spec.largest and fits(_width(spec), spec.steps):
@@ -153,11 +154,12 @@ def _lags(spec: Spec) -> float:
 def _held(spec: Spec, step: PerStep, every: int | None) -> float:
     """States and activations of the steps that are held."""
     T, chains = spec.steps, len(spec.entries) * len(spec.chains)
-    segment = min(every or T, T)
+    segment = segment_steps(spec, every)
     held: float = step.kept * segment
-    if segment < T:  # the last segment of each chain, and of one the one at work; the marks
+    if segment < T:  # the last segment of each chain, and of one the one at work; all marks
         last = T - (-(-T // segment) - 1) * segment
-        held = step.kept * (last + segment / chains) + step.state * (T / segment)
+        marks = T if every is None else T / segment
+        held = step.kept * (last + segment / chains) + step.state * marks
     if side_by_side(spec):  # with all local derivatives, and every loss term on its way
         held += (step.local + 3 * step.state + 2 * step.cotangents + step.shares) * T
     above = len(spec.chains) - 1  # the outputs of their layers, the gradients of one
@@ -236,7 +238,7 @@ def _outputs(spec: Spec) -> Iterator[float]:
 
 def _drawing(spec: Spec, every: int | None, states: float, inputs: float) -> float:
     """Inputs (bytes a step) that have been drawn, when the last ones are."""
-    if every is not None and every < spec.steps:  # they are drawn again when the states are there
+    if segment_steps(spec, every) < spec.steps:  # they are drawn again when the states are there
         return states
     return inputs * spec.steps / len(spec.entries) * (1 if len(spec.entries) == 1 else 1.5)
 

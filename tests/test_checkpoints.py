@@ -5,6 +5,11 @@ Claims:
   step and one with states at the optimum distance have the arrays of the run that keeps all, bit
   for bit: norms, shares, gates, spectra, the split by lag, gradients of parameters;
 - so for networks and options that go several ways through the trajectory;
+- so for a single sequence, of several segments, blocks of several lengths, members that share
+  what they are computed in, float32;
+- without checkpoints such a run goes through its steps once and holds their states alone; its
+  inputs are those that it drew before;
+- `auto` takes that where the states fit, and checkpoints where they do not;
 - `auto` takes the distance at which the states that are held and a segment are the least memory;
 - where an ensemble is cut, the weights of its members count.
 """
@@ -22,6 +27,8 @@ import gradlab
 from gradlab import memory
 from gradlab.config import from_mapping
 from gradlab.engine.forward import BLOCK
+from gradlab.inputs import Inputs
+from gradlab.kernels import kernel_of, lstm
 from gradlab.memory import MEMORY, bytes_per_step, memory_plan, weight_bytes
 from gradlab.plan import settle
 from gradlab.spec import Spec
@@ -53,6 +60,85 @@ def test_every_cell(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cell, options = VARIANTS[variant]
     kind = cell.__name__.rpartition(".")[2]
     assert_nothing_changes({"cell": {"type": kind, **asdict(options)}}, monkeypatch)
+
+
+# a run of one sequence has segments of 256 steps, and blocks of 16 or, from 1024 steps on, of 32
+SINGLE: dict[str, Any] = {"batch_size": 1, "seq_len": 530, "lag_split": "none"}
+KERNELLED = [name for name, (cell, _) in VARIANTS.items() if kernel_of(cell) is not None]
+
+
+@pytest.mark.parametrize("variant", KERNELLED)
+def test_a_single_sequence(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, options = VARIANTS[variant]
+    kind = {"type": cell.__name__.rpartition(".")[2], **asdict(options)}
+    assert_nothing_changes({**SINGLE, "cell": kind}, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seq_len": 1100, "record_every": 7},
+        {"seq_len": 256},
+        {"seq_len": 257, "dtype": "float32"},
+        {"truncate": {"steps": 100, "mode": "chunked"}, "loss": {"at": "all"}},
+        {"layers": 2, "bidirectional": True},
+        {"bidirectional": True, "loss": {"type": "mse", "at": "all"}},
+        {"generator": "mt19937"},
+        {"clip": {"threshold": 0.1, "by": "step_norm"}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_options_of_a_single_sequence(
+    cell: str, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {**SINGLE, "cell": cell, **change}
+    assert_nothing_changes(config, monkeypatch)
+    alone = gradlab.run({**SIZES, **config, "seeds": [1]})
+    both = gradlab.run({**SIZES, **config})
+    for name in ("log10_grad_norm_h", "gate_mean", "log10_weight_grad_norm"):
+        assert alone[name][0].tobytes() == both[name][1].tobytes(), name
+
+
+def test_the_steps_of_a_single_sequence_are_gone_through_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths, drawn = [], []
+    recurrence = lstm.recurrence
+
+    def counted(p: Any, like: Any) -> Any:
+        advance = recurrence(p, like)
+
+        def counting(x: Any, states: Any) -> None:
+            lengths.append(len(x))
+            advance(x, states)
+
+        return counting
+
+    def segment(own: Inputs, streams: Any, t0: int, n: int, dtype: Any) -> Any:
+        drawn.append((t0, n))
+        return right(own, streams, t0, n, dtype)
+
+    right = Inputs.segment
+    monkeypatch.setattr(lstm, "recurrence", counted)
+    monkeypatch.setattr(Inputs, "segment", segment)
+    config = {**SIZES, **SINGLE, "cell": "lstm", "seeds": 1}
+    gradlab.run({**config, "checkpoint": "none"})
+    assert sum(lengths) == 530
+    assert drawn == [(0, 256), (256, 256), (512, 18), (256, 256), (0, 256)]
+    lengths.clear()
+    gradlab.run({**config, "checkpoint": 256})
+    assert sum(lengths) == 530 + 512  # all but the last segment are gone through again
+
+
+def test_auto_keeps_the_states_of_a_single_sequence_where_they_fit() -> None:
+    """Of 128 numbers in 8 bytes: 1 KiB a step, a whole run being one of 128 Ki steps."""
+    sizes = {"cell": "lstm", "hidden_size": 64, "input_size": 64, "batch_size": 1, "seeds": 1}
+    assert MEMORY == 2**27
+    assert memory_plan(spec_of(**sizes, seq_len=100_000), 1) == (1, None)
+    assert memory_plan(spec_of(**sizes, seq_len=2**17), 1)[1] is not None
+    # of two sequences activations are kept as well
+    assert memory_plan(spec_of(**{**sizes, "batch_size": 2}, seq_len=50_000), 1)[1] is not None
 
 
 @pytest.mark.parametrize("text", [RNN, LSTM], ids=["rnn", "lstm"])
@@ -91,7 +177,7 @@ def test_auto_takes_the_least_memory(cell: str) -> None:
     times the best. k is rounded to the nearest number of whole blocks, here of 64 steps: where the
     best is above one block, x is between 2 / 3 and 4 / 3, and that is at most 1.083.
     """
-    spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=16, seq_len=40_000)
+    spec = spec_of(cell=cell, hidden_size=32, input_size=32, batch_size=32, seq_len=40_000)
     state, kept = bytes_per_step(spec)
     _, every = memory_plan(spec, 1)
     assert every is not None and every % BLOCK == 0

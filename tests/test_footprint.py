@@ -100,6 +100,8 @@ MEASURED: dict[str, dict[str, Any]] = {
     | {"seeds": 1},
     "long blocks": {"cell": "gru", "hidden_size": 64, "batch_size": 4, "seq_len": 6000}
     | {"seeds": 1, "record_every": 100},
+    "states alone": {"cell": "lstm", "hidden_size": 128, "batch_size": 1, "seq_len": 30_000}
+    | {"seeds": 1, "record_every": 100},
     "distant checkpoints": {"hidden_size": 32, "batch_size": 4, "seq_len": 20_000}
     | {"checkpoint": 4096, "record_every": 1000},
     "checkpoints of a wide cell": {"cell": "gru", "hidden_size": 384, "batch_size": 64}

@@ -28,6 +28,8 @@ from gradlab.engine.window import State, unsafe_members, within_window
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
+RESCALED = 128  # steps after which a kernel stops to rescale: 3.4 bits a step are safe in float64
+
 
 class Block(NamedTuple):
     """Steps t0 + 1 .. t0 + n of the backward pass. Good until the next, which has its memory."""
@@ -159,7 +161,7 @@ class _Descent:
         if kernel is None:
             way = self.run(top, eager=False)
         else:
-            way = self.by_kernel(kernel, top, "delta", self.n)
+            way = self.by_kernel(kernel, top, "delta", RESCALED)
         unsafe = unsafe_members(way.delta)
         if kernel is not None and self.n > BLOCK and unsafe.any():
             way = _replace(way, self.by_kernel(kernel, top, "delta again", BLOCK), unsafe)
@@ -206,9 +208,9 @@ class _Descent:
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
         state = within_window(top)
         delta[n], exponent[n] = state
-        high = n
+        high, enters, cuts, t0 = n, self.road.loss.at, self.road.cuts, self.t0
         for k in range(n - 1, -1, -1):
-            dh, cut = self.road.loss.at(self.t0 + k), self.t0 + k in self.road.cuts
+            dh, cut = enters(t0 + k), t0 + k in cuts
             if k and dh is None and not cut and high - k < most:
                 continue
             steps = slice(k, high)

@@ -5,6 +5,10 @@ the state at every k-th step, the segment that is being worked on is computed ag
 step's arithmetic is the same, so the digits are too. k is a multiple of the number of steps for
 which input products and local derivatives are formed at once (`block_steps`): blocks lie at the
 same steps whatever k is.
+
+Of a single sequence pre-activations come cheaper from a product over a block of states than step by
+step, where its kernel says how. They always do then, checkpoints or not: kept whole, such a run
+holds states alone, and goes back in segments whose inputs are asked for again.
 """
 
 from __future__ import annotations
@@ -19,14 +23,15 @@ from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
 from gradlab.engine.schedule import Schedule, Shared, blocks
+from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.kernels import kernel_of
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
 
 BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
-SHORTEST, LONGEST = BLOCK // 4, BLOCK * 16
+SHORTEST, LONGEST = BLOCK // 4, BLOCK * 32
 MANY = 32  # blocks of a run, from which on they may be longer
-NUMBERS = 2**15  # of a member's states in a longer block: what is made of them stays in a cache
+NUMBERS = 2**16  # of a member's states in a longer block: what is made of them stays in a cache
 LARGE = 2**17  # and in any block, which has some dozen times as many: that is memory
 
 
@@ -63,7 +68,8 @@ class Trajectory:
     """A finished forward pass.
 
     overflow: (R,) the first step whose state is not finite, 0 where all are. watched: (m, R, D, B)
-    the states at the steps that were asked for.
+    the states at the steps that were asked for. states: (T + 1, R, D, B) all of them, where there
+    is no need to go through the steps again.
     """
 
     cell: Cell
@@ -76,21 +82,23 @@ class Trajectory:
     last: Segment
     overflow: NDArray[np.int64]
     watched: Array
+    states: Array | None = None
 
     def backwards(self) -> Iterator[Segment]:
         """The segments from the last to the first; all but the last are computed again."""
         yield self.last
         for index in range(len(self.marks) - 2, -1, -1):
-            t0 = index * self.every
-            # no names: a segment is gone once nobody works on it
-            yield _segment(
-                self.cell,
-                self.weights,
-                self.x(t0, self.every),
-                self.marks[index],
-                t0,
-                self.block,
-            )
+            yield self._again(index)  # no name: it is gone once nobody works on it
+
+    def _again(self, index: int) -> Segment:
+        t0 = index * self.every
+        x, activations = self.x(t0, self.every), None
+        if self.states is None:
+            states = _from(self.marks[index], self.every)
+            activations = _steps(self.cell, self.weights, x, states, t0, self.block)
+        else:
+            states = self.states[t0 : t0 + self.every + 1]
+        return _segment(self.cell, self.weights, x, states, activations, t0, self.block)
 
     def whole(self) -> Segment:
         """All steps in one segment."""
@@ -116,21 +124,28 @@ def forward(
     """
     watched = np.empty((0 if watch is None else len(watch), *s0.shape), s0.dtype)
     block = block_steps(T, prod(s0.shape[1:]))
+    whole = None
+    if every is None and alone(kernel_for(cell, weights, s0.dtype), s0.shape[2]):
+        whole, every = _from(s0, T), max(INPUT_BLOCK, block)
     every = T if every is None else min(-(-every // block) * block, T)
     starts = range(0, T, every)
-    marks = np.empty((len(starts), *s0.shape), s0.dtype)
+    marks = np.empty((len(starts), *s0.shape), s0.dtype) if whole is None else whole[:T:every]
     overflow = np.zeros(len(s0), np.int64)
     marks[0] = s0
     for index, t0 in enumerate(starts):
-        segment = _segment(cell, weights, x(t0, min(every, T - t0)), marks[index], t0, block)
-        _note_overflow(segment, overflow)
+        n = min(every, T - t0)
+        some = x(t0, n)
+        states = _from(marks[index], n) if whole is None else whole[t0 : t0 + n + 1]
+        activations = _steps(cell, weights, some, states, t0, block)
+        _note_overflow(states, t0, overflow)
         if watch is not None:
-            here = (watch > t0) & (watch < t0 + len(segment.states))
-            watched[here] = segment.states[watch[here] - t0]
+            here = (watch > t0) & (watch <= t0 + n)
+            watched[here] = states[watch[here] - t0]
         if t0 < starts[-1]:
-            marks[index + 1] = segment.states[-1]
-            del segment  # gone before the next is made
-    return Trajectory(cell, weights, x, T, every, block, marks, segment, overflow, watched)
+            marks[index + 1] = states[-1]
+            del some, states, activations  # gone before the next are made
+    last = _segment(cell, weights, some, states, activations, t0, block)
+    return Trajectory(cell, weights, x, T, every, block, marks, last, overflow, watched, whole)
 
 
 def kernel_for(cell: Cell, weights: Schedule, dtype: np.dtype) -> Kernel | None:
@@ -138,25 +153,68 @@ def kernel_for(cell: Cell, weights: Schedule, dtype: np.dtype) -> Kernel | None:
     return kernel_of(cell) if isinstance(weights, Shared) and dtype.kind == "f" else None
 
 
-def _segment(cell: Cell, weights: Schedule, x: Array, s0: Array, t0: int, block: int) -> Segment:
-    states = np.empty((len(x) + 1, *s0.shape), s0.dtype)
+def alone(kernel: Kernel | None, B: int) -> bool:
+    """Whether activations are made from the states of many steps: of one sequence, by a kernel."""
+    return kernel is not None and B == 1
+
+
+def _from(s0: Array, n: int) -> Array:
+    """Memory for n steps from s0: (n + 1, R, D, B)."""
+    states = np.empty((n + 1, *s0.shape), s0.dtype)
     states[0] = s0
-    kernel = kernel_for(cell, weights, s0.dtype)
+    return states
+
+
+def _steps(
+    cell: Cell, weights: Schedule, x: Array, states: Array, t0: int, block: int
+) -> Array | None:
+    """Fills states; the activations (n, R, A, B), None where they are made from the states."""
+    kernel = kernel_for(cell, weights, states.dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if kernel is None:
-            activations = _by_steps(cell, weights, x, states, t0, block)
-        else:
-            activations = _by_blocks(kernel, weights.at(1), x, states, block)
+            return _by_steps(cell, weights, x, states, t0, block)
+        if not alone(kernel, states.shape[3]):
+            return _by_blocks(kernel, weights.at(1), x, states, block)
+        advance = kernel.recurrence(weights.at(1), states[0])
+        for at in _blocks(len(x), block):
+            advance(x[at], states[at.start : at.stop + 1])
+    return None
+
+
+def _segment(
+    cell: Cell,
+    weights: Schedule,
+    x: Array,
+    states: Array,
+    activations: Array | None,
+    t0: int,
+    block: int,
+) -> Segment:
+    """With activations that are made of the states, where there are none."""
+    kernel = kernel_for(cell, weights, states.dtype)
+    if activations is None:
+        assert kernel is not None  # of one sequence
+        p, (n, R, _, B) = weights.at(1), x.shape
+        activations = np.empty((n, R, kernel.rows(p).activations, B), states.dtype)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for at in _blocks(n, block):
+                around = states[at.start : at.stop + 1]
+                kernel.activations(p, x[at], around, activations[at])
     return Segment(t0, x, states, activations)
+
+
+def _blocks(n: int, block: int) -> Iterator[slice]:
+    """The blocks of n steps that have one set of weights."""
+    for start in range(0, n, block):
+        yield slice(start, min(start + block, n))
 
 
 def _by_blocks(kernel: Kernel, p: Any, x: Array, states: Array, block: int) -> Array:
     """Fills states; the activations (n, R, A, B)."""
     n, R, _, B = x.shape
     activations = np.empty((n, R, kernel.rows(p).activations, B), states.dtype)
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        kernel.forward(p, x[start:stop], states[start : stop + 1], activations[start:stop])
+    for at in _blocks(n, block):
+        kernel.forward(p, x[at], states[at.start : at.stop + 1], activations[at])
     return activations
 
 
@@ -176,15 +234,14 @@ def _by_steps(cell: Cell, weights: Schedule, x: Array, states: Array, t0: int, b
     return activations
 
 
-def _note_overflow(segment: Segment, overflow: NDArray[np.int64]) -> None:
+def _note_overflow(states: Array, t0: int, overflow: NDArray[np.int64]) -> None:
     """A state may come back from inf (ReLU of -inf is 0), so every step is looked at: its sum of
     squares, and where that leaves the range its numbers.
     """
-    states = segment.states[1:]
-    flat = states.reshape(*states.shape[:2], -1)
+    flat = states[1:].reshape(len(states) - 1, len(overflow), -1)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         finite = np.asarray(np.isfinite(np.vecdot(flat, flat)))  # (n, R)
     if not finite.all():
         finite[~finite] = np.isfinite(flat[~finite]).all(axis=-1)
     for r in np.flatnonzero(~finite.all(axis=0) & (overflow == 0)):
-        overflow[r] = segment.t0 + 1 + int(np.argmin(finite[:, r]))
+        overflow[r] = t0 + 1 + int(np.argmin(finite[:, r]))

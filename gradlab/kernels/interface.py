@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from gradlab.nonlinearity import Array
@@ -17,10 +18,17 @@ class Rows(NamedTuple):
     work: int
 
 
+Advance = Callable[[Array, Array], None]  # of (x, states), as `forward` without activations
+
+
 class Kernel(Protocol):
     """The interface of a module in gradlab.kernels.
 
     A kernel keeps nothing between calls, so several threads may call it at once.
+
+    `recurrence` and `activations` are for one sequence, B = 1, where a step is all calls and no
+    arithmetic: as few of them as there can be make the states alone, and the activations of many
+    steps are made from these later, in a product that costs a tenth of what the steps did.
     """
 
     def rows(self, p: Any) -> Rows:
@@ -37,6 +45,15 @@ class Kernel(Protocol):
 
         states (n + 1, R, D, B), activations (n, R, A, B).
         """
+
+    def recurrence(self, p: Any, like: Array) -> Advance:
+        """What goes forward by n steps of `drive` and `step`: it fills states[1:] from states[0]
+        and x (n, R, I, 1). like (R, D, 1): a state. Memory of a step is made once, so each thread
+        has one of its own.
+        """
+
+    def activations(self, p: Any, x: Array, states: Array, out: Array) -> None:
+        """The activations `out` (n, R, A, 1) of n steps whose states (n + 1, R, D, 1) are there."""
 
     def backward(self, p: Any, local: Any, delta: Array, work: Array) -> None:
         """n steps of `vjp`: fills delta[:-1] from delta[-1], and `work`.

@@ -7,11 +7,13 @@ W_ih x_t of all steps of a block are therefore one product, the steps being side
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from gradlab.cells.affine import Affine
 from gradlab.large import NEVER, product
 from gradlab.nonlinearity import Array
 
@@ -23,26 +25,44 @@ def driven(U: Array, b: Array, x: Array) -> Array:
     A member's numbers do not depend on the others: each has a product of its own, of one shape.
     """
     n, R, _, B = x.shape
-    x_columns = columns(x)
-    if B == 1:  # the transposed product has the numbers of a step side by side
-        u = np.matmul(x_columns.swapaxes(-1, -2), U.swapaxes(-1, -2))
-        u += b.swapaxes(-1, -2)
-        return u.swapaxes(0, 1)[..., None]
+    if B == 1:
+        u = np.empty((n, R, U.shape[1], 1), x.dtype)
+        of_all_steps(U, x, u)
+        u += b
+        return u
     u = np.empty((R, U.shape[1], n * B), x.dtype)
-    product(U, x_columns, u)
+    product(U, columns(x), u)
     u += b
     return u.reshape(R, -1, n, B).transpose(2, 0, 1, 3)
 
 
-def columns(a: Array) -> Array:
-    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B), a copy.
+def of_all_steps(W: Array, a: Array, out: Array) -> None:
+    """W a_t of every step of one sequence, out (n, R, G, 1), from W (R, G, H) and a (n, R, H, 1).
 
-    (1, rows, n B) where all members have the same numbers, by a stride of 0.
+    The product is the transposed one, which has the numbers of a step side by side.
+    """
+    steps, Wt = columns(a).swapaxes(-1, -2), W.swapaxes(-1, -2)
+    np.matmul(steps, Wt, out=out[..., 0].swapaxes(0, 1))
+
+
+def affine_activations(p: Affine, x: Array, h: Array, out: Array) -> None:
+    """W_hh h_{t-1} + b_hh + W_ih x_t + b_ih of every step of one sequence, h (n, R, H, 1)."""
+    of_all_steps(p.W, h, out)
+    out += driven(p.U, p.b_ih + p.b_hh, x)
+
+
+def columns(a: Array) -> Array:
+    """(n, R, rows, B) with steps and sequences side by side: (R, rows, n B), laid out alike
+    whatever `a` is part of, for other strides would take another way through a product.
+
+    (1, rows, n B) where all members have the same numbers, by a stride of 0. Of one sequence it is
+    the transpose of what lies there.
     """
     if a.strides[1] == 0:
         a = a[:, :1]
     n, R, rows, B = a.shape
-    # copied also where R = 1, whose odd strides would take another way through the product
+    if B == 1:
+        return np.ascontiguousarray(a[..., 0].swapaxes(0, 1)).swapaxes(-1, -2)
     return a.transpose(1, 2, 0, 3).copy().reshape(R, rows, n * B)
 
 
@@ -66,6 +86,11 @@ def lean_weights(W: Array) -> tuple[Array, Callable[[Array, Array, Array], Any]]
     return (W[0], np.dot) if len(W) == 1 else (W, np.matmul)
 
 
+def times(W: Array) -> Callable[[Array, Array], Any]:
+    """What writes W h into `out`, of (h, out), for W (R, G, H): the fewest calls for one member."""
+    return W[0].dot if len(W) == 1 else partial(np.matmul, W)
+
+
 def room(like: Array, H: int, parts: int, *some: slice) -> list[Array]:
     """New memory for `parts` parts of H rows of one step, beside (R, ..., B): the whole, and some
     of the parts, without the axes that `lean` leaves out.
@@ -80,6 +105,14 @@ def in_turn(a: Array, *rows: int) -> list[Array]:
     """a (..., rows, B) cut into so many rows and so many, as views."""
     ends = accumulate(rows)
     return [a[..., end - own : end, :] for own, end in zip(rows, ends, strict=True)]
+
+
+def repeated(like: Array, H: int, parts: int) -> tuple[Array, Array]:
+    """Memory for a row of one member and sequence repeated some times: (parts H,), and the same as
+    (parts, H), which takes the row.
+    """
+    whole = np.empty(parts * H, like.dtype)
+    return whole, whole.reshape(parts, H)
 
 
 def apart(a: Array, parts: int) -> Array:

@@ -9,8 +9,8 @@ import numpy as np
 from gradlab.cells import linear
 from gradlab.cells.affine import Affine
 from gradlab.cells.linear import Local
-from gradlab.kernels.interface import Rows
-from gradlab.kernels.layout import driven, lean, lean_weights
+from gradlab.kernels.interface import Advance, Rows
+from gradlab.kernels.layout import driven, lean, lean_weights, times
 from gradlab.nonlinearity import Array
 
 
@@ -30,6 +30,22 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
 
 def linearize(p: Affine, states: Array, activations: Array, memory: Array) -> Local:
     return linear.linearize(p, states[:-1], activations, states[1:])
+
+
+def recurrence(p: Affine, like: Array) -> Advance:
+    product, b = times(p.W), p.b_ih + p.b_hh
+
+    def advance(x: Array, states: Array) -> None:
+        s, add = lean(states), np.add
+        for h_prev, h, u_t in zip(s[:-1], s[1:], lean(driven(p.U, b, x)), strict=True):
+            product(h_prev, h)
+            add(h, u_t, h)
+
+    return advance
+
+
+def activations(p: Affine, x: Array, states: Array, out: Array) -> None:
+    out[...] = states[1:]
 
 
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:

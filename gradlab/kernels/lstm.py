@@ -13,8 +13,19 @@ import numpy as np
 from gradlab.cells.affine import Affine, blocks
 from gradlab.cells.lstm import Local
 from gradlab.kernels.gates import both_sigmoids, sigmoids, tanh_slopes
-from gradlab.kernels.interface import Rows
-from gradlab.kernels.layout import apart, beside_parts, driven, in_turn, lean, lean_weights, room
+from gradlab.kernels.interface import Advance, Rows
+from gradlab.kernels.layout import (
+    affine_activations,
+    apart,
+    beside_parts,
+    driven,
+    in_turn,
+    lean,
+    lean_weights,
+    repeated,
+    room,
+    times,
+)
 from gradlab.nonlinearity import Array
 
 
@@ -75,8 +86,54 @@ def linearize(p: Affine, states: Array, activations: Array, memory: Array) -> Lo
     return Local(to_c, to_h, gates, slopes)
 
 
+def recurrence(p: Affine, like: Array) -> Advance:
+    """A gate is 1 / (1 + exp(-a)), with the sign in its weights; what it multiplies is divided:
+    [g, c_{t-1}] by the denominators of [i, f], tanh(c_t) by that of o.
+    """
+    H, one, W, U = p.W.shape[-1], np.ones((), like.dtype), _signed(p.W), _signed(p.U)
+    b, product = _signed(p.b_ih + p.b_hh), times(W)
+    add, divide, exp, tanh = np.add, np.divide, np.exp, np.tanh
+    some = slice(0, 1), slice(1, 4), slice(1, 3), slice(3, 4)
+    a, a_g, gates, i_f, o = room(like, H, 4, *some)
+    products, i_g, f_c = room(like, H, 2, slice(0, 1), slice(1, 2))
+    (tanh_c,) = room(like, H, 1)
+
+    def advance(x: Array, states: Array) -> None:
+        g_c = np.empty_like(states)  # g_t and c_{t-1}
+        g_c[0, :, H:] = states[0, :, H:]
+        h, g, c = lean(states[:, :, :H]), lean(g_c[:-1, :, :H]), lean(g_c[1:, :, H:])
+        u = lean(driven(U, b, x))
+        each = zip(h[:-1], h[1:], u, lean(g_c)[:-1], g, c, strict=True)
+        for h_prev, h_t, u_t, g_and_c, g_t, c_t in each:
+            product(h_prev, a)
+            add(a, u_t, a)
+            tanh(a_g, g_t)
+            exp(gates, gates)
+            add(gates, one, gates)
+            divide(g_and_c, i_f, products)
+            add(f_c, i_g, c_t)
+            tanh(c_t, tanh_c)
+            divide(tanh_c, o, h_t)
+        states[1:, :, H:] = g_c[1:, :, H:]
+
+    return advance
+
+
+def _signed(a: Array) -> Array:
+    """Rows of i, f, g, o as those of g, -i, -f, -o."""
+    i, f, g, o = blocks(a, 4)
+    return np.concatenate((g, -i, -f, -o), axis=-2)
+
+
+def activations(p: Affine, x: Array, states: Array, out: Array) -> None:
+    affine_activations(p, x, states[:-1, :, : p.W.shape[-1]], out)
+
+
 def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
     """work: delta_{c, t-1}; the cotangents of i, f, g, o; delta_h k, to which delta_c is added."""
+    if delta.shape[1] == delta.shape[3] == 1:
+        _backward_of_one(p, local, delta, work)
+        return
     (Wt, product), H = lean_weights(p.Wt), p.W.shape[-1]
     add, multiply = np.add, np.multiply
     d_h = lean(delta[:, :, :H])[::-1]
@@ -97,6 +154,26 @@ def backward(p: Affine, local: Local, delta: Array, work: Array) -> None:
         add(dc_t, g_c, dc_t)
         multiply(dc_t[wide], to_c, c_rows)
         product(Wt, g_a_t, g_h_prev)
+    delta[:-1, :, H:] = work[:, :, :H]
+
+
+def _backward_of_one(p: Affine, local: Local, delta: Array, work: Array) -> None:
+    """Of one member and sequence: it is faster to repeat a row than to multiply beside it."""
+    product, H, add, multiply = times(p.Wt), p.W.shape[-1], np.add, np.multiply
+    (g_h_twice, twice), (dc_by_four, by_four) = repeated(delta, H, 2), repeated(delta, H, 4)
+    d_h, d_c = lean(delta[:, :, :H])[::-1], lean(work[:, :, :H])[::-1]
+    c_rows, h_rows = lean(work[:, :, : 4 * H])[::-1], lean(work[:, :, 4 * H :])[::-1]
+    g_a, dc = lean(work[:, :, H : 5 * H])[::-1], lean(work[:, :, 5 * H :])[::-1]
+    to_c, to_h, g_c = lean(local.to_c)[::-1], lean(local.to_h)[::-1], delta[-1, 0, H:, 0]
+    each = zip(d_h[:-1], d_h[1:], d_c, c_rows, h_rows, g_a, dc, to_c, to_h, strict=True)
+    for g_h, g_h_prev, g_c_prev, c_rows_t, h_rows_t, g_a_t, dc_t, to_c_t, to_h_t in each:
+        twice[...] = g_h
+        multiply(g_h_twice, to_h_t, h_rows_t)
+        add(dc_t, g_c, dc_t)
+        by_four[...] = dc_t
+        multiply(dc_by_four, to_c_t, c_rows_t)
+        product(g_a_t, g_h_prev)
+        g_c = g_c_prev
     delta[:-1, :, H:] = work[:, :, :H]
 
 

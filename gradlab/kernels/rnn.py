@@ -10,8 +10,8 @@ import numpy as np
 from gradlab.cells import rnn
 from gradlab.cells.rnn import Local, Params
 from gradlab.kernels.gates import sigmoids
-from gradlab.kernels.interface import Rows
-from gradlab.kernels.layout import driven, lean, lean_weights
+from gradlab.kernels.interface import Advance, Rows
+from gradlab.kernels.layout import affine_activations, driven, lean, lean_weights, times
 from gradlab.nonlinearity import Array
 
 
@@ -42,6 +42,23 @@ def forward(p: Params, x: Array, states: Array, activations: Array) -> None:
 
 def linearize(p: Params, states: Array, activations: Array, memory: Array) -> Local:
     return rnn.linearize(p, states[:-1], activations, states[1:])
+
+
+def recurrence(p: Params, like: Array) -> Advance:
+    product, phi, b = times(p.affine.W), _value(p, like.dtype), p.affine.b_ih + p.affine.b_hh
+
+    def advance(x: Array, states: Array) -> None:
+        s, add = lean(states), np.add
+        for h_prev, h, u_t in zip(s[:-1], s[1:], lean(driven(p.affine.U, b, x)), strict=True):
+            product(h_prev, h)
+            add(h, u_t, h)
+            phi(h, h)
+
+    return advance
+
+
+def activations(p: Params, x: Array, states: Array, out: Array) -> None:
+    affine_activations(p.affine, x, states[:-1], out)
 
 
 def backward(p: Params, local: Local, delta: Array, work: Array) -> None:
