@@ -179,7 +179,7 @@ def _again(spec: Spec, step: PerStep) -> float:
 
 def _waiting(spec: Spec, step: PerStep) -> int:
     """Bytes of a step of the local derivatives that a kernel makes: not where weights change."""
-    return step.reused if spec.sets.max() == 0 else 0
+    return step.reused if weight_sets(spec) == len(spec.entries) else 0
 
 
 def _read(spec: Spec) -> int:
