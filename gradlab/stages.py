@@ -209,7 +209,7 @@ def _again(spec: Spec, step: PerStep) -> float:
 
 def _waiting(spec: Spec, step: PerStep) -> int:
     """Bytes of a step of the local derivatives that a kernel makes: not where weights change."""
-    return step.reused if spec.topology.tied and not spec.topology.phases else 0
+    return step.reused if weight_sets(spec) == len(spec.entries) else 0
 
 
 def _read(spec: Spec) -> int:

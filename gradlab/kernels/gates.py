@@ -14,7 +14,7 @@ def sigmoids(a: Array, out: Array, one: Array) -> None:
 
     one: () of the same dtype; a number of Python would be made into an array at every call.
     """
-    np.negative(a, out)
+    np.multiply(a, -one, out)  # np.negative of numpy 2.4 errs at some strides
     np.exp(out, out)
     np.add(out, one, out)
     np.divide(one, out, out)
