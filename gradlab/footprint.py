@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gradlab.lasting import records, training
 from gradlab.machine import MIB, SHARE, available, room
 from gradlab.memory import side_by_side
 from gradlab.precision import EXACT, in_double
 from gradlab.spec import Spec
 from gradlab.split import shared, split
-from gradlab.stages import Footprint, records, stages, training
+from gradlab.stages import Footprint, stages
 
 PROGRAM = 58 * MIB  # a process that has loaded all that a run needs, and computed nothing
 FIGURES = 33 * MIB  # matplotlib, and a figure of any run

@@ -17,6 +17,7 @@ from gradlab.kernels import kernel_of
 from gradlab.spec import Spec
 from gradlab.trial import one_step
 
+NUMBER = 8  # bytes: whatever is recorded is in float64
 MEMORY = 128 * 2**20  # bytes of states and activations that are held at a time
 CACHE = 2**20  # bytes that every step reads of the members worked on: what stays close to a core
 ALL_TERMS = 4  # states and activations, local derivatives, every loss term on its way
@@ -205,3 +206,9 @@ def _multiple(n: int, of: int) -> int:
 def _nearest(n: int, of: int) -> int:
     """The nearest multiple, at least one."""
     return max(of, (n + of // 2) // of * of)
+
+
+def state_rows(spec: Spec) -> int:
+    """D, of the state whose Jacobian is taken."""
+    shape = spec.topology
+    return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)

@@ -16,11 +16,10 @@ from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
-from gradlab.engine.observe import GATE_BINS
-from gradlab.engine.softmax import PIECE
 from gradlab.engine.sums import largest_part
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
+    NUMBER,
     PerStep,
     by_pieces,
     output_bytes,
@@ -28,23 +27,19 @@ from gradlab.memory import (
     segment_steps,
     set_weights,
     side_by_side,
+    state_rows,
     weight_bytes,
     weight_sets,
 )
 from gradlab.sequences.recording import Recording
 from gradlab.spec import Spec
-from gradlab.trial import Step, one_step
 
-NUMBER = 8  # bytes: whatever is recorded is in float64
 # D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
 SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
 VECTORS = 3  # of D a sequence and step, where the largest product value alone is wanted
 LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
 SOLVED = 3  # of the numbers of a matrix: it, what becomes of it, and LAPACK's own
 MADE = 1.4  # of local derivatives: with what they are made of
-CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
-LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
-KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,7 @@ def stages(
     if segment_steps(spec, every) < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
         yield stage(held + gradients + term, waiting, _spectra(spec, step), dh)
-    if "product" in spec.largest and fits(_width(spec), spec.steps):
+    if "product" in spec.largest and fits(state_rows(spec), spec.steps):
         yield stage(held + gradients, states, _looking(spec, step), dh)
     if spec.lag_split:
         yield stage(2 * held + _lags(spec), block, 0, dh)
@@ -263,7 +258,7 @@ def _spectra(spec: Spec, step: PerStep) -> float:
     """
     kept = sum(SPECTRA[name][1] for name in spec.spectra)
     most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
-    matrices = spec.sequences * NUMBER * _width(spec) ** 2 * (kept + most)
+    matrices = spec.sequences * NUMBER * state_rows(spec) ** 2 * (kept + most)
     return matrices + _vectors(spec, step)
 
 
@@ -271,7 +266,7 @@ def _vectors(spec: Spec, step: PerStep) -> float:
     """Of one member, where the largest product value alone is wanted: what is known of every step,
     and the factors of its Jacobian, which are needed again.
     """
-    D = _width(spec)
+    D = state_rows(spec)
     if "product" not in spec.largest or not fits(D, spec.steps):
         return 0
     whole = not isinstance(spec.network, Factor | Factored)  # all local derivatives
@@ -282,44 +277,3 @@ def _vectors(spec: Spec, step: PerStep) -> float:
 def _looking(spec: Spec, step: PerStep) -> float:
     """The vectors of all steps, held against each other when the backward pass is done."""
     return _vectors(spec, step) + spec.sequences * spec.steps * NUMBER * LOOKED
-
-
-def _width(spec: Spec) -> int:
-    """D, of the state whose Jacobian is taken."""
-    shape = spec.topology
-    return len(spec.base.STATE) * spec.H * (1 if shape.chained else shape.layers)
-
-
-def training(spec: Spec, members: int) -> float:
-    """Of all members: the tensors with what the optimiser keeps, the curves, their text, the arrays
-    of all snapshots, one by one and together, and a piece of one member's outputs. 0 for a run.
-    """
-    if spec.train is None:
-        return 0.0
-    train, numbers = spec.train, set_weights(spec)
-    numbers += spec.outputs * (spec.H + 1) + train.task.symbols * spec.I
-    copies = LEARNED + len(train.optimizer.slots)
-    curves = train.updates * (NUMBER * 2 + TEXT) * CURVES
-    snapshots = 2 * len(train.snapshots) * records(spec, members) / KEPT_TWICE
-    outputs = spec.dtype.itemsize * spec.B * len(spec.loss_steps) * spec.outputs
-    piece = min(outputs, PIECE) if by_pieces(spec) else 0
-    return members * (spec.dtype.itemsize * numbers * copies + curves) + snapshots + piece
-
-
-def records(spec: Spec, members: int) -> float:
-    """Of all members: the arrays, as they are filled and as they are handed over."""
-    N, ends = len(spec.rows), len(spec.entries)
-    step: Step = one_step(spec, 1, 1)
-    layers = spec.topology.layers
-    kinds = len(step.parts) + spec.weight_gradients
-    norms = 2 * kinds * (1 if layers == 1 else layers + 1)
-    gates = 3 * len(step.gates) * len(spec.chains)
-    values = spec.sequences * (spec.values + 1) * len(spec.spectra - {"lyapunov"})
-    arrays: float = N * ends * members * (norms + gates + values + 1)
-    if "step" in spec.spectra - spec.largest:  # all of them, until those that are wanted are taken
-        arrays += N * ends * members * spec.sequences * _width(spec) / KEPT_TWICE
-    if spec.gate_histogram:
-        arrays += ends * members * len(step.gates) * len(spec.chains) * (GATE_BINS + 2)
-    if spec.lag_split:
-        arrays += spec.steps * ends * members * 4
-    return KEPT_TWICE * NUMBER * arrays

@@ -59,6 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "memory",
             "split",
             "stages",
+            "lasting",
             "footprint",
         ),
         *("setting", "predicted"),
