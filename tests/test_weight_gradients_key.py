@@ -95,7 +95,9 @@ def test_no_term_of_a_gradient_is_formed(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("gradlab.engine.loss._output_gradients", asked)
     loss = {"type": "mse", "at": "all"}
     spec = settle(from_mapping({**SMALL, **NONE, "loss": loss, "truncate": 2}).config)[1]
-    monkeypatch.setattr("gradlab.memory._tried", lambda *_: (4, 12, 8, 4, 0))  # it tries them out
+    monkeypatch.setattr(
+        "gradlab.memory._tried", lambda *_: (4, 12, 8, 4, 0, 0)
+    )  # it tries them out
     assert gradlab.runner.run(spec)["grad_norm_h"].shape == (2, 9)
 
 

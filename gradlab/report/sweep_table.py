@@ -78,9 +78,29 @@ CHOSEN: dict[tuple[str, ...], Callable[[dict[str, Any]], Any]] = {
 }
 
 
+# what tables and figures of a sweep tell of a point, and of each theory: a summary has much more
+TOLD = {path[0] for path in (*COLUMNS, *TRAINING)} | {"caveats"}
+RATES = {"bound_per_step", "growth_rate", "growth_rate_at_width", "H"}
+
+
+def told(summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Of a summary what a sweep tells of it: the points of a sweep are many."""
+    if summary is None:
+        return None
+    found = {key: value for key, value in summary.items() if key in TOLD}
+    found["theory"] = {
+        name: {key: value for key, value in entry.items() if key in RATES}
+        for name, entry in (found.get("theory") or {}).items()
+        if isinstance(entry, dict)  # else it is why there is none
+    }
+    return found
+
+
 @dataclass(frozen=True)
 class Row:
-    """One point: where it is in the order, its swept values, and its summary or why it failed."""
+    """One point: where it is in the order, its swept values, what is told of its summary, or why it
+    failed.
+    """
 
     index: int
     values: dict[str, Any]

@@ -16,7 +16,7 @@ from gradlab.report.explorer.choice import choose
 from gradlab.report.explorer.traces import Trace, trace
 from gradlab.report.page import of_sweep
 from gradlab.report.stored import PAGE, Say, Wanted, read_provenance, read_setup, write_figures
-from gradlab.report.sweep_table import Row, table_text
+from gradlab.report.sweep_table import Row, table_text, told
 from gradlab.sweeps.collect import Curves, summary
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.taskfile import TaskFile
@@ -47,7 +47,8 @@ class Points:
                     say(f"{path} holds a point {point.index} that is none of this sweep: left out")
                     continue
                 file_of[point.index] = path
-                self.rows.append(Row(point.index, values[point.index], point.summary, point.failed))
+                found = told(point.summary)
+                self.rows.append(Row(point.index, values[point.index], found, point.failed))
                 if choice and not point.failed and choice.at(point.index) is not None:
                     self.traces[point.index] = trace(file.record(point.index))
         self.rows.sort(key=lambda row: row.index)

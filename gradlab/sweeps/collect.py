@@ -17,7 +17,7 @@ from gradlab.provenance import provenance
 from gradlab.record import SCHEMA
 from gradlab.report import sweep_page
 from gradlab.report.sweep_figures.grid import AxisValues
-from gradlab.report.sweep_table import Row, counts, table_text
+from gradlab.report.sweep_table import Row, counts, table_text, told
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.store import SweepFolder
 from gradlab.sweeps.taskfile import TaskFile
@@ -33,7 +33,7 @@ def collect(
     values = {p.index: p.values for task in planned.tasks for p in task.points}
     for task in planned.tasks:
         file = TaskFile(folder.task(task.id))
-        rows += [Row(p.index, values[p.index], p.summary, p.failed) for p in file.points]
+        rows += [Row(p.index, values[p.index], told(p.summary), p.failed) for p in file.points]
     rows.sort(key=lambda row: row.index)
     write_whole(folder.table, table_text(planned.sweep.keys, rows))
     origin = provenance(command, started, planned.sweep.source.path, folder.path)
@@ -41,7 +41,8 @@ def collect(
     figures = planned.sweep.config(0).figures
     formats = figures.formats if draw else ()
     axes = [(axis.keys, axis.values) for axis in planned.sweep.axes]
-    curves = Curves({p.index: folder.task(t.id) for t in planned.tasks for p in t.points})
+    files = ((folder.task(task.id), task.points) for task in planned.tasks)
+    curves = Curves({point.index: file for file, points in files for point in points})
     page = sweep_page.write(folder.path, axes, rows, curves, formats, figures.dpi)
     write_whole(folder.report, page)
     write_whole(folder.summary, summary(planned.description["identity"], axes, rows))

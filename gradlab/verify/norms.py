@@ -12,7 +12,7 @@ from gradlab.engine.loss import Injection
 from gradlab.engine.scaled import shift
 from gradlab.nonlinearity import Array
 from gradlab.runner import run_many
-from gradlab.verify.runs import local_derivatives, planned, trajectory
+from gradlab.verify.runs import planned, trajectory
 
 FAR = 100_000  # steps
 GAINS = (0.8, 1.25)  # to 10^-9691 and back
@@ -57,13 +57,18 @@ def different_from_plain(way: Trajectory) -> int:
 
 
 def plain_deltas(way: Trajectory, loss: Injection) -> Array:
-    """delta_0 .. delta_T (T + 1, R, D, B) by delta_{t-1} = J_t^T delta_t + dL_{t-1}/ds_{t-1}."""
-    local = local_derivatives(way)
+    """delta_0 .. delta_T (T + 1, R, D, B) by delta_{t-1} = J_t^T delta_t + dL_{t-1}/ds_{t-1}, with
+    the local derivatives that the engine has.
+    """
+    local = {
+        block.t0 + k: type(block.local)(*(field[k].copy() for field in block.local))
+        for block in sweep(way, loss)
+        for k in range(len(block.t))
+    }
     delta = np.zeros((way.T + 1, *way.marks.shape[1:]))
     for t in range(way.T, -1, -1):
         if t < way.T:
-            at = type(local)(*(field[t] for field in local))
-            delta[t] = way.cell.vjp(way.weights.at(t + 1), at, delta[t + 1])[0]
+            delta[t] = way.cell.vjp(way.weights.at(t + 1), local[t], delta[t + 1])[0]
         dh = loss.at(t)
         if dh is not None:
             delta[t, :, : dh.shape[1]] += dh

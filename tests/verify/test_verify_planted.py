@@ -9,6 +9,7 @@ Claims:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -191,12 +192,12 @@ def company_counts(patch: Patch) -> None:
 
 def recomputed_otherwise(patch: Patch) -> None:
     """A last bit that hangs on where a segment begins."""
-    right = forward._segment
+    right = forward.Trajectory._again
 
-    def wrong(cell: Any, weights: Any, x: Any, s0: Any, t0: int, block: int) -> Any:
-        return right(cell, weights, x, s0 * (1 + 2**-52) if t0 else s0, t0, block)
+    def wrong(way: forward.Trajectory, index: int) -> forward.Segment:
+        return right(replace(way, marks=way.marks * (1 + 2**-52)), index)
 
-    patch.setattr(forward, "_segment", wrong)
+    patch.setattr(forward.Trajectory, "_again", wrong)
 
 
 def wider_draws(factor: float) -> Callable[[Patch], None]:

@@ -79,7 +79,7 @@ def axis(keys: Sequence[str], values: Sequence[Any]) -> Axis:
     positions = np.log10(ascending) if log else ascending
     whole = all(isinstance(value[0], int) for value in flat)
     texts = _digits(ascending)
-    given = tuple((texts[order.index(k)],) for k in range(len(flat)))
+    given = tuple((texts[place],) for place in np.argsort(order))
     return Axis(tuple(keys), texts, positions, log, whole, order, given)
 
 
