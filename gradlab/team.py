@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from gradlab.workers import STARTING
+
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
@@ -96,8 +98,8 @@ class Begun(Generic[Result]):
 
     def help(self, crew: _Crew) -> None:
         """Do pieces in another thread, as long as there are any."""
+        assert self._told is not None  # nobody else knows of it otherwise
         for _ in self._work():
-            assert self._told is not None  # nobody else knows of it otherwise
             self._told.put(None)
             if crew.over:
                 return
@@ -149,9 +151,11 @@ class _Crew:
         self._threads: list[threading.Thread] = []
 
     def start(self, threads: int) -> None:
-        for _ in range(threads):
-            self._threads.append(self._thread(target=self._serve))
-            self._threads[-1].start()
+        with STARTING:
+            for _ in range(threads):
+                # a daemon: who is interrupted twice may not come to tell it that all is over
+                self._threads.append(self._thread(target=self._serve, daemon=True))
+                self._threads[-1].start()
 
     def begin(self, pieces: Iterable[Piece[Result]], keep: int = 0) -> Begun[Result]:
         """keep: pieces that the caller will do himself, at once."""

@@ -23,6 +23,9 @@ Note = Callable[[], None]
 Work = Callable[[Piece, Note], Result]
 
 AGAIN = 0.1  # seconds until a worker that has not ended is told again
+# held by who starts a thread, and by who ends a worker: until a thread runs, Python takes it for the
+# one that starts it, and would end it instead; that one would wait for it for ever
+STARTING = threading.Lock()
 
 
 def each(
@@ -89,7 +92,8 @@ class _Crew(Generic[Piece, Result]):
         end = ctypes.py_object(SystemExit)
         for thread in self._threads:
             while thread.is_alive() and thread.ident is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), end)
+                with STARTING:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), end)
                 thread.join(AGAIN)
 
     def join(self) -> None:

@@ -56,6 +56,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "vanishing": {"cell": "linear", "weight_scale": 1e-30},
     "two members": {"cell": "gru", "seeds": 2},
     "one sequence": {"cell": "lstm", "batch_size": 1},
+    "one sequence, one gate": {"cell": "rnn", "batch_size": 1},
+    "one sequence, float32": {"cell": "rnn", "batch_size": 1, "dtype": "float32"},
+    "one sequence, no slope": {"cell": "linear", "batch_size": 1, "checkpoint": 16},
 }
 
 

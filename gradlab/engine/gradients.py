@@ -115,14 +115,23 @@ class ParameterGradients:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for name, own in by_tensor.items():
                 for share in own:
-                    if id(share.left) not in copies:  # steps far below the top vanish, as they must
-                        copies[id(share.left)] = columns(shift(share.left, frame - top))
+                    if id(share.left) not in copies:
+                        copies[id(share.left)] = _kept(share.left, frame - top)
                     if share.right is not None and id(share.right) not in copies:
                         copies[id(share.right)] = columns(share.right)
                 terms = [Term(s.row, copies[id(s.left)], copies.get(id(s.right)), top) for s in own]
                 self._begun.append(begin(total[name].pieces(terms, self._rooms)))
                 for done in [key for key in copies if last[key] == name]:
                     del copies[done]
+
+
+def _kept(left: Array, exponent: Exponents) -> Array:
+    """The columns of 2^exponent left, in memory of their own: that of left is used again. Steps far
+    below the others vanish, as they must.
+    """
+    own = columns(shift(left, exponent))
+    # in the order in which it lies: the product goes the same way
+    return own.copy(order="K") if np.may_share_memory(own, left) else own
 
 
 def share_norms(
