@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 DEFAULT_HIDDEN_SIZE = 64
 SPLIT_STEPS, SPLIT_WORK = 2_000, 20_000  # the split by lag: steps, and steps times loss terms
 GATES_WORK = 5e7  # counted values of gates: 0.3 to 0.5 s
-SPECTRA_WORK = 4e9  # products and exponents: members times steps times D^3, about a second
+# products and exponents: members times steps times D^3 and what a step of any size takes; seconds
+SPECTRA_WORK, SPECTRA_STEP = 4e9, 50_000
 MOST_ROWS = 10_000  # of steps.csv for one seed, unless record_every says otherwise
 PART = 20_000  # bytes that a layer of the network takes at least, beside its weights
 LISTED = 100  # bytes of a step that is listed: a row, or one where the loss enters
@@ -228,7 +229,8 @@ def _again(config: Config) -> Config:
 def _spectrum(config: Config, D: int, steps: int, alone: bool) -> Spectrum:
     """What `auto` comes to. A sweep keeps a number or two of each point, so there it is no."""
     spectrum = config.spectrum
-    work = len(config.members) * spectrum.sequences * (1 + config.bidirectional) * steps * D**3
+    work = len(config.members) * spectrum.sequences * (1 + config.bidirectional) * steps
+    work *= D**3 + SPECTRA_STEP
     cheap = alone and work <= SPECTRA_WORK and not config.cell.type.endswith(FILE)
     found = {name: getattr(spectrum, name) for name in ("product", "lyapunov")}
     settled = {name: cheap if value == "auto" else value for name, value in found.items()}

@@ -68,7 +68,8 @@ def told(spec: Spec, textbook: Told | None, gated: Gated = dynamic_mean_field) -
     """`theory` of the summary. textbook: the measured bound, where the cell has one; gated:
     computes the dynamic mean field.
     """
-    more = {"source": theory.SOURCE, "caveats": [theory.LOOSE]}
+    flat = "linear" in (spec.cell, spec.options.get("activation"))
+    more = {"source": theory.SOURCE, "caveats": [theory.LOOSE_LINEAR if flat else theory.LOOSE]}
     found: Told = {} if textbook is None else {"textbook": textbook | more}
     if spec.theory == "none":
         return found | {"reason": "theory: none asks for no prediction"}

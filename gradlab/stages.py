@@ -28,6 +28,7 @@ from gradlab.memory import (
     set_weights,
     side_by_side,
     state_rows,
+    states_alone,
     weight_bytes,
     weight_sets,
 )
@@ -100,7 +101,8 @@ def stages(
         yield stage(held + 2 * gradients, states, 0, dh)
     if segment_steps(spec, every) < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
-        yield stage(held + gradients + term, waiting, _spectra(spec, step), dh)
+        steps_again = held if _signed(spec) and every is not None else 0
+        yield stage(held + gradients + term + steps_again, waiting, _spectra(spec, step), dh)
     if "product" in spec.largest and fits(state_rows(spec), spec.steps):
         yield stage(held + gradients, states, _looking(spec, step), dh)
     if spec.lag_split:
@@ -191,6 +193,11 @@ def _meanwhile(spec: Spec, step: PerStep) -> float:
     n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
     columns = _columns(spec, step) if spec.weight_gradients else 0
     return n * columns + SOLVED * spec.dtype.itemsize * spec.H**2
+
+
+def _signed(spec: Spec) -> bool:
+    """Whether steps are gone through with weights that are copied, and of other signs."""
+    return states_alone(spec) and len(spec.base.GATES) > 1
 
 
 def _again(spec: Spec, step: PerStep) -> float:

@@ -76,6 +76,10 @@ def load(path: Path) -> Record:
     """The record in a results folder. Raises GradlabError where there is none, or a torn one."""
     folder = Folder(path)
     if not path.is_dir():
+        if (path.parent / UNFINISHED / path.name).is_dir():
+            raise GradlabError(
+                f"{str(path)!r} is a training that is unfinished; `gradlab train` goes on with it"
+            )
         raise GradlabError(
             f"there is no results folder {str(path)!r}; `gradlab ls` lists those that there are"
         )

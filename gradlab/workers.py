@@ -23,8 +23,8 @@ Note = Callable[[], None]
 Work = Callable[[Piece, Note], Result]
 
 AGAIN = 0.1  # seconds until a worker that has not ended is told again
-# held by who starts a thread, and by who ends a worker: until a thread runs, Python takes it for the
-# one that starts it, and would end it instead; that one would wait for it for ever
+# held by who starts a thread, and by who ends a worker: until a thread runs, Python takes it for
+# the one that starts it, and would end it instead; that one would wait for it for ever
 STARTING = threading.Lock()
 
 

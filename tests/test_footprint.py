@@ -106,6 +106,8 @@ MEASURED: dict[str, dict[str, Any]] = {
     | {"checkpoint": 4096, "record_every": 1000},
     "checkpoints of a wide cell": {"cell": "gru", "hidden_size": 384, "batch_size": 64}
     | {"seq_len": 120, "seeds": 1},
+    "steps gone through again": {"cell": "lstm", "hidden_size": 512, "batch_size": 1, "seeds": 1}
+    | {"seq_len": 64, "checkpoint": 16},
     "largest values": {"hidden_size": 64, "seq_len": 2000, "seeds": 8, "batch_size": 1}
     | {"record_every": 100, "spectrum": LARGEST},
     "largest values of gates": {"cell": "lstm", "hidden_size": 32, "seq_len": 1000, "seeds": 8}

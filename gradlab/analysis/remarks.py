@@ -19,7 +19,7 @@ def reasons(arrays: Arrays, facts: Facts) -> dict[str, str]:
     """By the summary's keys: why there is no value."""
     found = {} if np.isfinite(arrays.get("loss", np.zeros(1))).any() else {"loss": BEYOND}
     if "clip_norm" not in arrays:
-        found |= {"log10_parameter_grad_norm": NOT_ASKED}
+        found |= {"log10_parameter_grad_norm": NOT_ASKED, "memory_horizon": NOT_ASKED}
         found |= {"truncation": NOT_ASKED} if facts.truncate is not None else {}
     return found | _reasons_of_rate(arrays, facts)
 

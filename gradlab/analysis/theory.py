@@ -19,10 +19,11 @@ import numpy as np
 from gradlab.nonlinearity import Array
 
 SOURCE = "Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013"
-LOOSE = (
+LOOSE_LINEAR = (
     "The bound is loose, and the looser the more steps there are: no vector meets the largest "
-    "singular value at every step, and phi' is below its maximum at most units."
+    "singular value at every step."
 )
+LOOSE = LOOSE_LINEAR.removesuffix(".") + ", and phi' is below its maximum at most units."
 
 
 @dataclass(frozen=True)

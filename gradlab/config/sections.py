@@ -179,8 +179,8 @@ class Spectrum(Section):
         flag_or("auto", "largest"),
         Field(
             description="Singular values of the products J_T ... J_(t+1), exact; auto: in a run "
-            "where they take about a second; largest: that one alone, faster where the state is at "
-            "most 64 wide."
+            "where they take a few seconds at most; largest: that one alone, faster where the "
+            "state is at most 64 wide."
         ),
     ] = "auto"
     lyapunov: Annotated[

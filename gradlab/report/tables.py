@@ -236,8 +236,8 @@ def overview(
         seeds = f"{len(config['seeds'])}"
         rows.append((name, *sizes, seeds, found_out, signed(rate.get("mean"))))
     for name, update in (begun or {}).items():
-        where = "begun" if update is None else f"after update {update}"
-        rows.append((name, "training", "", "", "", f"unfinished, {where}", ""))
+        where = "unfinished" if update is None else f"after update {update}"
+        rows.append((name, "training", "", "", "", where, ""))
     header = ("result", "cell", "H", "T", "seeds", "verdict, loss, done", "nats/step")
     return Table("Results", header, tuple(rows))
 

@@ -162,8 +162,9 @@ def test_an_unfinished_training_is_listed_and_left(
         state.write_bytes(state.read_bytes()[:-100])
     listed = json.loads(command("ls", results, "--json").stdout)
     assert listed == [{"name": "x", "unfinished_after": None if torn else 3}]
-    where = "begun" if torn else "after update 3"
-    assert re.search(rf"^x +training .*unfinished, {where}", command("ls", results).stdout, re.M)
+    where = "unfinished" if torn else "after update 3"
+    assert re.search(rf"^x +training +{where}", command("ls", results).stdout, re.M)
+    refused(command("show", results / "x"), "is a training that is unfinished", "`gradlab train`")
     files = sorted(state.parent.iterdir())
     cleaned = command("clean", results, "--yes")
     assert cleaned.exit_code == 0

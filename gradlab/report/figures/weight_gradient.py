@@ -77,7 +77,8 @@ def title(record: Record) -> str:
     if not network.tied(record):
         few = f"Only the {end}{count} of {reached} layers learn"
         return few if some else "The gradients of all layers are of a like size"
-    which = f"the {end}{count} of {reached} steps" if some else "all steps"
+    most = "at most " if np.diff(record["t"]).max(initial=0) > 1 else ""
+    which = f"{most}the {end}{count or ' one'} of {reached} steps" if some else "all steps"
     if network.bidirectional(record):
         return f"Forward direction learns from {which}"
     return f"The weights learn from {which}"
@@ -86,15 +87,16 @@ def title(record: Record) -> str:
 def holding(record: Record) -> Stretch:
     """The shortest stretch at either end with 95 % of the sum of the norms, median over seeds.
 
-    Where not every step is recorded, a recorded step stands for those that are left out.
+    Where not every step is recorded it may be shorter: it reaches to the next that is.
     """
     reached = (record["t"] > 0) & (record["t"] <= travelled(record))
     t, logs = record["t"][reached], record["log10_weight_grad_norm"][:, reached]
     logs = logs[np.isfinite(logs).any(axis=1)]
     norms = 10.0 ** (logs - logs.max(axis=1, keepdims=True))
     late, early = _needed(norms[:, ::-1]), _needed(norms)
-    start, end = int(t[-late]), int(t[early - 1])
     last = travelled(record)
+    start = int(t[-late - 1]) + 1 if late < len(t) else 1
+    end = int(t[early]) - 1 if early < len(t) else last
     if last - start <= end - 1:
         return Stretch(start, last, late=True)
     return Stretch(1, end, late=False)
