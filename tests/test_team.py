@@ -9,6 +9,7 @@ Claims, for one thread, two, three and more than there are pieces:
 - numpy's settings are those of who began it, also where he asks for it under others;
 - an exception that leaves `team`, a Ctrl-C among them, comes when no thread is at work any more,
   and what was left is left; no thread stays, and nothing is printed;
+- a worker that is ended while it starts its team ends: nobody waits for a thread that never ran;
 - pieces may be shared by what is a piece itself, and a team may be within a worker's thread;
 - a process that is forked from within does its own work alone.
 """
@@ -232,6 +233,36 @@ def test_ctrl_c_comes_when_the_others_have_ended_their_call(threads: int) -> Non
     command = [sys.executable, "-c", INTERRUPTED, f"{threads}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("interrupted 1 1\n", "")
+
+
+ENDED = """
+import time
+from gradlab.team import share, team
+from gradlab.workers import each
+
+class Stop(Exception): pass
+
+def work(piece, note):
+    if piece == 0:
+        time.sleep(0.0005)
+        raise Stop
+    with team(4):
+        for _ in range(50):
+            share([lambda: sum(range(300))] * 4)
+
+for _ in range(150):
+    try:
+        each(work, [0, 1, 2], 3, lambda: None)
+    except Stop:
+        pass
+"""
+
+
+def test_a_worker_that_is_ended_while_it_starts_its_team_ends() -> None:
+    """In a process of its own: a thread that waits for ever is ended by nothing else."""
+    command = [sys.executable, "-c", ENDED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 FORKED = """
