@@ -238,5 +238,5 @@ def _named(parameters: dict[str, Scaled], spec: Spec, direction: str) -> dict[st
 
 def step_clip(members: Sequence[Member]) -> StepClip | None:
     """The thresholds (R,) of a clip of delta itself; all members have one, or none has."""
-    thresholds = [m.spec.clip[0] for m in members if m.spec.clip and m.spec.clip[1] == "step_norm"]
+    thresholds = [m.spec.step_clip[0] for m in members if m.spec.step_clip is not None]
     return StepClip(np.array(thresholds)) if thresholds else None

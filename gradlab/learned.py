@@ -76,7 +76,7 @@ def clip_report(spec: Spec, arrays: Arrays) -> dict[str, Any]:
 
     `acted` and `learning_rate_factor` are None without a clip of the whole gradient.
     """
-    clip = spec.clip if spec.clip and spec.clip[1] != "step_norm" else None
+    clip = spec.whole_clip
     norms = arrays["train_log10_norm"]
     used = np.isfinite(norms) & (arrays["train_nonfinite"] == 0)
     found = np.sort(norms[used])

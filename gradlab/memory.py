@@ -78,7 +78,7 @@ def states_alone(spec: Spec) -> bool:
     """Whether of a run without checkpoints the states are all that is kept: activations are made
     from them, inputs drawn again.
     """
-    return weight_sets(spec) == len(spec.entries) and alone(kernel_of(spec.network), spec.B)
+    return one_set(spec) and alone(kernel_of(spec.network), spec.B)
 
 
 def side_by_side(spec: Spec) -> bool:
@@ -123,7 +123,7 @@ def _widths(spec: Spec) -> list[int]:
 
 def _rows_per_step(I: int, spec: Spec) -> tuple[int, ...]:
     """The rows of a chain with so many inputs, in the order of `PerStep`, `inputs` left out."""
-    if sum(map(prod, _shapes(I, spec).values())) <= PROBED:
+    if sum(map(prod, tensor_shapes(spec, I).values())) <= PROBED:
         return _tried(spec.H, I, spec)
     H, i = min(spec.H, SMALLER), min(I, SMALLER)
     if I == spec.H:
@@ -174,6 +174,11 @@ def weight_bytes(spec: Spec) -> int:
     return spec.dtype.itemsize * weight_sets(spec) * set_weights(spec)
 
 
+def one_set(spec: Spec) -> bool:
+    """Whether all steps of a direction have the same weights."""
+    return weight_sets(spec) == len(spec.entries)
+
+
 def weight_sets(spec: Spec) -> int:
     """How many sets of weights there are: one, or one a phase or a step, in each direction."""
     shape = spec.topology
@@ -182,17 +187,18 @@ def weight_sets(spec: Spec) -> int:
 
 def set_weights(spec: Spec) -> int:
     """Numbers in one set of weights, of all its layers."""
-    every = [_shapes(I, spec) for I in _widths(spec)]
+    every = [tensor_shapes(spec, I) for I in _widths(spec)]
     return sum(prod(shape) for shapes in every for shape in shapes.values())
 
 
-def _shapes(I: int, spec: Spec) -> dict[str, Shape]:
+def tensor_shapes(spec: Spec, I: int) -> dict[str, Shape]:
+    """Of the tensors of a layer with so many inputs."""
     return spec.network.shapes(spec.H, I, 2, spec.network.Options(**spec.options))
 
 
 def _weights(spec: Spec) -> int:
     """Bytes of the weights that a step reads, for one member."""
-    return spec.dtype.itemsize * sum(map(prod, _shapes(spec.I, spec).values()))
+    return spec.dtype.itemsize * sum(map(prod, tensor_shapes(spec, spec.I).values()))
 
 
 def _between(n: int, most: int, least: int) -> int:

@@ -62,18 +62,12 @@ def in_double(spec: Spec) -> Spec:
     """The first member alone in float64, without what is not compared. A clip by step_norm shapes
     the norms and stays; any other acts on what is compared, and comes later.
     """
-    clip = spec.clip if spec.clip is not None and spec.clip[1] == "step_norm" else None
     return replace(
-        spec,
+        spec.norms_only(),
+        weight_gradients=spec.weight_gradients,
         dtype=EXACT,
         seeds=spec.seeds[:1],
-        clip=clip,
         checkpoint="auto",
-        lag_split=False,
-        gate_histogram=False,
-        spectra=frozenset(),
-        largest=frozenset(),
-        theory="none",
     )
 
 

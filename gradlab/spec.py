@@ -117,7 +117,7 @@ class Spec:
             self,
             lag_split=False,
             weight_gradients=False,
-            clip=self.clip if self.clip is not None and self.clip[1] == "step_norm" else None,
+            clip=self.step_clip,
             spectra=frozenset(),
             largest=frozenset(),
             gate_histogram=False,
@@ -135,8 +135,18 @@ class Spec:
             (self.values, self.spectra, self.largest, self.every, self.sequences),
             self.gate_histogram,
             (self.dtype.name, self.checkpoint, self.tensors, self.train and self.train.shape),
-            self.clip is not None and self.clip[1] == "step_norm",
+            self.step_clip is not None,
         )
+
+    @property
+    def step_clip(self) -> tuple[float, str] | None:
+        """The clip of dh at every step; None where there is none of that kind."""
+        return self.clip if self.clip is not None and self.clip[1] == "step_norm" else None
+
+    @property
+    def whole_clip(self) -> tuple[float, str] | None:
+        """The clip of the gradient of all parameters; None where there is none of that kind."""
+        return None if self.step_clip is not None else self.clip
 
     @property
     def steps(self) -> int:

@@ -22,6 +22,7 @@ from gradlab.memory import (
     NUMBER,
     PerStep,
     by_pieces,
+    one_set,
     output_bytes,
     per_step,
     segment_steps,
@@ -29,6 +30,7 @@ from gradlab.memory import (
     side_by_side,
     state_rows,
     states_alone,
+    tensor_shapes,
     weight_bytes,
     weight_sets,
 )
@@ -110,7 +112,7 @@ def stages(
     if len(spec.chains) > 1:  # what both directions hand to the layer below, added up
         yield stage(held + gradients, states + 2 * _handed(spec) * spec.steps, 0, dh)
     # the states are gone; gradients, and clipped
-    clipped = gradients if spec.clip is not None and spec.clip[1] != "step_norm" else 0
+    clipped = gradients if spec.whole_clip is not None else 0
     yield stage(held + gradients + (clipped + largest if spec.weight_gradients else 0), 0)
 
 
@@ -125,22 +127,19 @@ def _recurrent(spec: Spec, piece: int) -> int:
 
 def _largest(spec: Spec) -> int:
     """Numbers in the largest tensor of one set."""
-    cell = spec.network
-    shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
-    return max(prod(shape) for shape in shapes.values())
+    return max(prod(shape) for shape in tensor_shapes(spec, max(spec.I, spec.handed)).values())
 
 
 def _part(spec: Spec) -> int:
     """Numbers of a tensor whose gradient is summed at a time."""
-    cell = spec.network
-    shapes = cell.shapes(spec.H, max(spec.I, spec.handed), 2, cell.Options(**spec.options))
-    return max(largest_part(shape) for shape in shapes.values())
+    return max(
+        largest_part(shape) for shape in tensor_shapes(spec, max(spec.I, spec.handed)).values()
+    )
 
 
 def _lags(spec: Spec) -> float:
     """The whole, the sum so far, lags that are held at a time, and what they are made of."""
-    cell = spec.network
-    shapes = cell.shapes(spec.H, spec.I, 2, cell.Options(**spec.options))
+    shapes = tensor_shapes(spec, spec.I)
     names = {name for layer in spec.chain_weights for name in layer}
     split = sum(prod(shape) for name, shape in shapes.items() if name in names)
     split *= weight_sets(spec) // len(spec.entries)
@@ -172,12 +171,21 @@ def _block(spec: Spec, step: PerStep) -> float:
     """A block of steps at work: what its local derivatives are made of (where a kernel makes them,
     nothing); then they themselves, and its cotangents as columns.
     """
-    T, chains = spec.steps, len(spec.entries) * len(spec.chains)
-    state = step.state // chains
-    n = min(block_steps(T, state // spec.dtype.itemsize), T)
+    n = _block_steps(spec, step)
     columns = _columns(spec, step) + step.shares if spec.weight_gradients else 0
     local = step.local - _waiting(spec, step)
     return _again(spec, step) + n * max(MADE * local, local + columns)
+
+
+def _block_steps(spec: Spec, step: PerStep) -> int:
+    """Steps of a block of one chain."""
+    numbers = _state(spec, step) // spec.dtype.itemsize
+    return min(block_steps(spec.steps, numbers), spec.steps)
+
+
+def _state(spec: Spec, step: PerStep) -> int:
+    """Bytes of a state of one chain."""
+    return step.state // (len(spec.entries) * len(spec.chains))
 
 
 def _columns(spec: Spec, step: PerStep) -> int:
@@ -189,10 +197,8 @@ def _meanwhile(spec: Spec, step: PerStep) -> float:
     """What other threads have while a block is at work: the columns of the last one, and a matrix
     whose singular values are taken, with what LAPACK makes of it.
     """
-    state = step.state // (len(spec.entries) * len(spec.chains))
-    n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
     columns = _columns(spec, step) if spec.weight_gradients else 0
-    return n * columns + SOLVED * spec.dtype.itemsize * spec.H**2
+    return _block_steps(spec, step) * columns + SOLVED * spec.dtype.itemsize * spec.H**2
 
 
 def _signed(spec: Spec) -> bool:
@@ -204,14 +210,13 @@ def _again(spec: Spec, step: PerStep) -> float:
     """The memory of a block that is used again: delta, the cotangents with what their kernel has
     beside them, and the local derivatives that it makes.
     """
-    state = step.state // (len(spec.entries) * len(spec.chains))
-    n = min(block_steps(spec.steps, state // spec.dtype.itemsize), spec.steps)
-    return n * (step.cotangents + 2 * state + _waiting(spec, step))
+    each = step.cotangents + 2 * _state(spec, step) + _waiting(spec, step)
+    return _block_steps(spec, step) * each
 
 
 def _waiting(spec: Spec, step: PerStep) -> int:
     """Bytes of a step of the local derivatives that a kernel makes: not where weights change."""
-    return step.reused if weight_sets(spec) == len(spec.entries) else 0
+    return step.reused if one_set(spec) else 0
 
 
 def _read(spec: Spec) -> int:

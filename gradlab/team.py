@@ -16,13 +16,15 @@ other piece is begun.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from gradlab.workers import STARTING
+from gradlab.workers import STARTING, Ended
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -75,7 +77,7 @@ class Begun(Generic[Result]):
     ) -> None:
         """told: where there is a word for each piece that another thread has ended."""
         self._left = deque(enumerate(pieces))
-        self._ended: deque[_Ended[Result]] = deque()
+        self._ended: deque[Ended[Result]] = deque()
         self._count = self._awaited = len(self._left)
         self._told, self._context = told, copy_context()
 
@@ -90,7 +92,7 @@ class Begun(Generic[Result]):
         while self._awaited and self._told is not None:
             self._told.get()
             self._awaited -= 1
-        return [each.result() for each in sorted(self._ended, key=_Ended.place)]
+        return [each.result() for each in sorted(self._ended, key=attrgetter("index"))]
 
     def context(self) -> Context:
         """That of who began it, numpy's settings among it; each thread needs one of its own."""
@@ -116,26 +118,11 @@ class Begun(Generic[Result]):
             except IndexError:
                 return
             try:
-                ended = _Ended(index, [piece()])
+                ended = Ended(index, [piece()])
             except Exception as error:  # raised where the results are asked for
-                ended = _Ended(index, [], error)
+                ended = Ended(index, [], error)
             self._ended.append(ended)
             yield
-
-
-class _Ended(Generic[Result]):
-    """How a piece has ended: with a result, or an exception."""
-
-    def __init__(self, index: int, found: list[Result], error: Exception | None = None) -> None:
-        self._index, self._found, self._error = index, found, error
-
-    def place(self) -> int:
-        return self._index
-
-    def result(self) -> Result:
-        if self._error is not None:
-            raise self._error
-        return self._found[0]
 
 
 class _Crew:
@@ -143,10 +130,9 @@ class _Crew:
 
     def __init__(self) -> None:
         import queue  # needless where nothing is shared
-        import threading
 
         self.over = False
-        self._thread, self._queue = threading.Thread, queue.SimpleQueue
+        self._queue = queue.SimpleQueue
         self._calls: SimpleQueue[Begun[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -154,7 +140,7 @@ class _Crew:
         with STARTING:
             for _ in range(threads):
                 # a daemon: who is interrupted twice may not come to tell it that all is over
-                self._threads.append(self._thread(target=self._serve, daemon=True))
+                self._threads.append(threading.Thread(target=self._serve, daemon=True))
                 self._threads[-1].start()
 
     def begin(self, pieces: Iterable[Piece[Result]], keep: int = 0) -> Begun[Result]:

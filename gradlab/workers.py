@@ -56,7 +56,7 @@ class _Crew(Generic[Piece, Result]):
 
         self._work, self._count = work, len(pieces)
         self._left = deque(enumerate(pieces))
-        self._said: queue.SimpleQueue[_Ended[Result] | None] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Ended[Result] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, workers: int) -> None:
@@ -68,7 +68,7 @@ class _Crew(Generic[Piece, Result]):
 
     def results(self, note: Note) -> list[Result]:
         """In the order of the pieces. Raises what the first one that fails has raised."""
-        ended: dict[int, _Ended[Result]] = {}
+        ended: dict[int, Ended[Result]] = {}
         found: list[Result] = []
         while len(found) < self._count:
             said = self._said.get()
@@ -108,16 +108,16 @@ class _Crew(Generic[Piece, Result]):
             except IndexError:
                 return
             try:
-                ended = _Ended(index, [self._work(piece, self._note)])
+                ended = Ended(index, [self._work(piece, self._note)])
             except BaseException as error:  # whatever it is: the caller raises it
-                ended = _Ended(index, [], error)
+                ended = Ended(index, [], error)
             self._said.put(ended)
 
     def _note(self) -> None:
         self._said.put(None)
 
 
-class _Ended(Generic[Result]):
+class Ended(Generic[Result]):
     """How a piece has ended: with a result, or an exception."""
 
     def __init__(self, index: int, found: list[Result], error: BaseException | None = None) -> None:

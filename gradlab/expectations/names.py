@@ -176,7 +176,7 @@ def _columns(spec: Spec, parts: Iterable[str]) -> Iterator[str]:
         if "product" not in spec.largest:
             yield from ("product_effective_rank", "log10_product_condition")
     yield "saturation"
-    if spec.clip is not None and spec.clip[1] == "step_norm":
+    if spec.step_clip is not None:
         yield "clip_scale"
 
 

@@ -9,12 +9,17 @@ import numpy as np
 from gradlab.nonlinearity import Array
 
 
+def minus(a: Array, out: Array, one: Array) -> None:
+    """-a. Not by numpy's `negative`, which in 2.4 gives wrong numbers where these lie apart."""
+    np.multiply(a, -one, out)
+
+
 def sigmoids(a: Array, out: Array, one: Array) -> None:
     """1 / (1 + exp(-a)). An exp beyond the largest float is inf, the sigmoid then 0.
 
     one: () of the same dtype; a number of Python would be made into an array at every call.
     """
-    np.multiply(a, -one, out)  # np.negative of numpy 2.4 errs at some strides
+    minus(a, out, one)
     np.exp(out, out)
     np.add(out, one, out)
     np.divide(one, out, out)
@@ -22,7 +27,7 @@ def sigmoids(a: Array, out: Array, one: Array) -> None:
 
 def both_sigmoids(a: Array, value: Array, opposite: Array, one: Array) -> None:
     """sigmoid(a) and sigmoid(-a), by one exponential: the latter is exp(-a) times the former."""
-    np.multiply(a, -1, opposite)  # numpy's negative is wrong where float32 lie apart
+    minus(a, opposite, one)
     np.exp(opposite, opposite)
     np.add(opposite, one, value)
     np.divide(one, value, value)

@@ -84,7 +84,7 @@ def recurrence(p: Affine, like: Array) -> Advance:
         for h_prev, h_t, u_t, u_n_t, n_t, h_and_n in each:
             product(h_prev, v)
             add(v, u_t, v)
-            multiply(minus_a_z, minus_one, a_z)  # np.negative of 2.4 errs at some strides
+            multiply(minus_a_z, minus_one, a_z)  # as gates.minus does
             exp(gates, gates)
             add(gates, one, gates)
             divide(m, r, a_n)

@@ -68,8 +68,7 @@ def clipped(found: Found, members: Sequence[Member]) -> Clipped:
 
 def _clip(member: Member) -> tuple[float, str]:
     """Threshold and way of a clip of the whole gradient; a threshold of infinity where none is."""
-    clip = member.spec.clip
-    return (math.inf, "global_norm") if clip is None or clip[1] == "step_norm" else clip
+    return member.spec.whole_clip or (math.inf, "global_norm")
 
 
 def _squares(plain: dict[str, Array], rows: list[Rows], R: int) -> Array:

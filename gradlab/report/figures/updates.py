@@ -26,10 +26,10 @@ def blocks(record: Record, name: str) -> tuple[NDArray[np.int64], Array]:
         if stopped:
             curve[r, stopped:] = curve[r, stopped - 1]
     R, updates = curve.shape
-    size = -(-updates // POINTS)
-    count = updates // size
-    whole = curve[:, : count * size].reshape(R, count, size)
-    return size * np.arange(1, count + 1), whole
+    n = size(record)
+    count = updates // n
+    whole = curve[:, : count * n].reshape(R, count, n)
+    return n * np.arange(1, count + 1), whole
 
 
 def size(record: Record) -> int:
