@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from gradlab import threads
@@ -17,3 +20,12 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.with_name("no-settings")))
     for name in ("RESULTS", "JOBS", "EXECUTOR", "MAX_POINTS", "NO_FIGURES"):
         monkeypatch.delenv(f"GRADLAB_{name}", raising=False)
+
+
+@pytest.fixture
+def no_thread_is_left(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """After the test there are the threads that there were before, and nothing was printed."""
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) == before
+    assert capfd.readouterr() == ("", "")

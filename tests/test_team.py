@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -36,14 +35,7 @@ THREADS = [1, 2, 3, 20]
 
 every_number = pytest.mark.parametrize("threads", THREADS)
 several = pytest.mark.parametrize("threads", THREADS[1:])
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) == before
-    assert capfd.readouterr() == ("", "")
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 class TroubleError(Exception):

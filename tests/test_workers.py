@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +30,7 @@ WORKERS = [1, 2, 3, 50]
 
 every_number = pytest.mark.parametrize("workers", WORKERS)
 several = pytest.mark.parametrize("workers", WORKERS[1:])
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) == before
-    assert capfd.readouterr() == ("", "")
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def nothing() -> None:
