@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from gradlab.engine.observe import GATE_BINS
 from gradlab.engine.softmax import PIECE
+from gradlab.lessons.rows import COLUMNS
 from gradlab.memory import NUMBER, by_pieces, set_weights, state_rows
 from gradlab.spec import Spec
 from gradlab.trial import Step, one_step
 
-CURVES, TEXT = 9, 80  # columns of updates.csv, and a field as a number of Python and as text
+FIELDS = 2 + len(COLUMNS)  # of a row of updates.csv: seed and update are the others
+TEXT = 80  # bytes of a field as a number of Python and as text
 LEARNED = 5  # tensors of a training: of the start, of now, a gradient, a step, and as they are kept
 KEPT_TWICE = 2.3  # the arrays of a record: while they are filled, with their exponents, and made
 
@@ -22,7 +24,7 @@ def training(spec: Spec, members: int) -> float:
     train, numbers = spec.train, set_weights(spec)
     numbers += spec.outputs * (spec.H + 1) + train.task.symbols * spec.I
     copies = LEARNED + len(train.optimizer.slots)
-    curves = train.updates * (NUMBER * 2 + TEXT) * CURVES
+    curves = train.updates * (NUMBER * 2 + TEXT) * FIELDS
     snapshots = 2 * len(train.snapshots) * records(spec, members) / KEPT_TWICE
     outputs = spec.dtype.itemsize * spec.B * len(spec.loss_steps) * spec.outputs
     piece = min(outputs, PIECE) if by_pieces(spec) else 0

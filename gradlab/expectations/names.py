@@ -13,6 +13,7 @@ from gradlab.analysis.theory import Textbook
 from gradlab.analysis.verdict import Outcome, Verdict
 from gradlab.cells.interface import Factor
 from gradlab.dotted import dotted
+from gradlab.learned import PERCENTILES, PLACES, SPREAD
 from gradlab.precision import COMPARED, EXACT, WEIGHTS
 from gradlab.predicted import told
 from gradlab.spec import Spec
@@ -44,19 +45,18 @@ PRECISION: dict[str, Kind] = {
     "trusted_digits": NUMBER,
 }
 GATE = ("mean", "slope", "saturation")
-SPREAD = ("mean", "std", "low", "high")
-PERCENTILES = ("p50", "p90", "p99")
+NORMS = [f"p{q}" for q in PERCENTILES]
 TRAINED: Mapping[str, Kind] = {
     "task": TEXT,
     **dict.fromkeys(("updates", "baseline", "first_loss", "final_loss_median"), NUMBER),
     **{f"final_loss.{part}": NUMBER for part in SPREAD},
-    **{f"seeds.{place}": NUMBER for place in ("below", "at", "above", "nonfinite")},
+    **{f"seeds.{place}": NUMBER for place in PLACES},
     **dict.fromkeys(("stopped", "nonfinite.updates", "nonfinite.seeds"), NUMBER),
     **dict.fromkeys(("clip.updates", "clip.threshold", "clip.suggested"), NUMBER),
     **dict.fromkeys(("clip.acted", "clip.learning_rate_factor"), NUMBER),
     "clip.by": TEXT,
-    **{f"clip.norm.{name}": NUMBER for name in PERCENTILES},
-    **{f"clip.log10_norm.{name}": NUMBER for name in PERCENTILES},
+    **{f"clip.norm.{name}": NUMBER for name in NORMS},
+    **{f"clip.log10_norm.{name}": NUMBER for name in NORMS},
 }
 
 

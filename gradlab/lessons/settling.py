@@ -27,15 +27,12 @@ PLAIN = {  # networks that are not trained: what the key must be, and what to do
 }
 
 
-def lesson(config: Config) -> tuple[Training | None, Config]:
-    """What is trained, and the config with the sizes and the loss that the task settles; None where
-    nothing is.
+def lesson(config: Config, train: Train) -> tuple[Training, Config]:
+    """What is trained, and the config with the sizes and the loss that the task settles. train: the
+    config's section.
 
     Raises GradlabError, with the config's key, for what does not go with a training.
     """
-    if config.train is None:
-        return None, config
-    train = config.train
     task = _task(config, train)
     if task.inputs is not None and config.input_size not in (None, task.inputs):
         why = f"input_size is {config.input_size}, but the task {train.task.type} has {task.inputs}"
@@ -65,8 +62,6 @@ def lesson(config: Config) -> tuple[Training | None, Config]:
 
 def refuse_untrained(config: Config) -> None:
     """Raises GradlabError for keys that do not go with `train`. Of a config as it was written."""
-    if config.train is None:
-        return
     for key in ("inputs", "loss"):
         if key in config.model_fields_set:
             raise at((key,), f"{key} cannot be given with train, whose task says it; remove it")

@@ -20,7 +20,7 @@ from gradlab.report.sweep_figures.grid import (
     grid,
     status_of,
 )
-from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
+from gradlab.report.sweep_table import Row, lookup, theory_growth_rate, trained
 from gradlab.report.tables import Table
 from gradlab.report.words import plain, rate_text
 
@@ -163,7 +163,7 @@ def points(made: Grid, rows: Sequence[Row], every: bool = False) -> Table:
         title = f"The first points{near}; {len(rows) - len(kept)} more are in table.csv"
     keys = [key for axis in made.axes for key in axis.keys]
     theory = ("theory",) if np.isfinite(made.theory).any() else ()
-    if any(row.summary and "train" in row.summary for row in rows):
+    if any(trained(row.summary) for row in rows):
         header = (*keys, *trained_points.HEADER)
         return Table(title, header, tuple(trained_points.cells(row, made) for row in kept))
     rate = ("nats/step", "95 % interval", *theory)

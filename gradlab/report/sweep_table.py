@@ -62,8 +62,12 @@ TRAINING: tuple[tuple[str, ...], ...] = (
 
 def columns(summaries: Iterable[dict[str, Any] | None]) -> tuple[tuple[str, ...], ...]:
     """Those of a table of these points; of trainings there are more."""
-    trained = any(summary and "train" in summary for summary in summaries)
-    return COLUMNS + TRAINING if trained else COLUMNS
+    return COLUMNS + TRAINING if any(map(trained, summaries)) else COLUMNS
+
+
+def trained(summary: dict[str, Any] | None) -> bool:
+    """Whether it is that of a training."""
+    return summary is not None and "train" in summary
 
 
 def theory_growth_rate(summary: dict[str, Any]) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradlab.cells import find
 from gradlab.errors import GradlabError
+from gradlab.lessons.rows import COLUMNS
 from gradlab.spec import Spec
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MOST_POINTS = 256  # of a task
 WORK = 16e9  # operations of a task: a second or less on one core
 MOST_NUMBERS = 8e6  # recorded by a task: 64 MB
-CURVES = 7  # numbers that are recorded of an update of a training
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def numbers(spec: Spec) -> float:
     columns = 16 + 3 * len(find(spec.cell).GATES) + spec.sequences * (spec.values + 1)
     recorded = float(len(spec.rows) * columns)
     if spec.train is not None:
-        recorded = recorded * (1 + len(spec.train.snapshots)) + CURVES * spec.train.updates
+        recorded = recorded * (1 + len(spec.train.snapshots)) + len(COLUMNS) * spec.train.updates
     return len(spec.seeds) * recorded
 
 

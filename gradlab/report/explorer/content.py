@@ -23,7 +23,7 @@ from gradlab.report.sweep_figures.axis import Axis
 from gradlab.report.sweep_figures.curves import LENGTH
 from gradlab.report.sweep_figures.grid import Grid, Status, status_of
 from gradlab.report.sweep_page import VERDICTS
-from gradlab.report.sweep_table import Row, lookup, theory_growth_rate
+from gradlab.report.sweep_table import Row, lookup, theory_growth_rate, trained
 
 DIGITS = 5  # of a growth rate: to be drawn and sorted; the table has its text
 NUMBERS = ("mean", "low", "high", "theory", "steps", "horizon")
@@ -110,7 +110,7 @@ def _colours(made: Grid) -> dict[str, Any]:
 
 
 def _trained(rows: Sequence[Row]) -> bool:
-    return any(row.summary and "train" in row.summary for row in rows)
+    return any(trained(row.summary) for row in rows)
 
 
 def _numbers(rows: Sequence[Row]) -> tuple[str, ...]:
