@@ -11,7 +11,7 @@ what both directions say of one step of the sequence:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,15 +36,15 @@ class Chain:
 
 
 def run_chains(
-    drawing: Drawing, every: int | None, tick: Callable[[], None]
+    drawing: Drawing, tensors: Sequence[Tensors], every: int | None, tick: Callable[[], None]
 ) -> tuple[list[tuple[Chain, ...]], list[Array]]:
     """Of each layer that has chains of its own (else of the network) its chains by direction, and
     what an output loss reads of each direction: (m, R, H, B), in its own time.
 
-    Weights and initial states are drawn first. every: steps between checkpoints.
+    tensors: the weights of each direction. Initial states are drawn first. every: steps between
+    checkpoints.
     """
     spec = drawing.spec
-    tensors = [drawing.weights(k) for k in range(len(spec.entries))]
     starts = [drawing.start(k) for k in range(len(spec.entries))]
     layers: list[tuple[Chain, ...]] = []
     read: list[Array] = []

@@ -56,7 +56,7 @@ class Drawing:
             self._of_member(m, own, direction)
             for m, own in zip(self.members, self.streams, strict=True)
         ]
-        return {name: np.stack([t[name] for t in each], axis=1) for name in each[0]}
+        return {name: _stacked([t[name] for t in each], axis=1) for name in each[0]}
 
     def _of_member(self, m: Member, streams: Streams, direction: int) -> Tensors:
         spec, cell = m.spec, m.spec.base
@@ -80,7 +80,7 @@ class Drawing:
                     for name, a in own.items()
                 }
             found.append(one)
-        return {name: np.stack([one[name] for one in found]) for name in found[0]}
+        return {name: _stacked([one[name] for one in found], axis=0) for name in found[0]}
 
     def start(self, direction: int) -> Array:
         """Initial states (R, D, B)."""
@@ -156,6 +156,11 @@ class Drawing:
             return steps.reshape(n, stride, R, I, B).swapaxes(1, 2).reshape(n, R, stride * I, B)
 
         return x
+
+
+def _stacked(arrays: Sequence[Array], axis: int) -> Array:
+    """`np.stack`; of one array no copy."""
+    return np.expand_dims(arrays[0], axis) if len(arrays) == 1 else np.stack(arrays, axis)
 
 
 def schedule(spec: Spec, tensors: Tensors) -> Schedule:

@@ -58,11 +58,10 @@ def compute(
     """
     drawing = Drawing(members) if drawing is None else drawing
     spec = drawing.spec
-    layers, read = run_chains(drawing, every, tick)
-    first = [chains[0] for chains in layers]
-    tensors = {name + c.end: a for c in first for name, a in c.tensors.items()}
+    tensors = [drawing.weights(k) for k in range(len(spec.entries))]
     # of the weights alone: other threads have the time for it
-    spectrum = begin([partial(recurrent_spectrum, spec, tensors)])
+    spectrum = begin([partial(recurrent_spectrum, spec, tensors[0])])
+    layers, read = run_chains(drawing, tensors, every, tick)
     losses, arrays, parameters = _losses(drawing, layers[-1], read)
     passes = _backward(spec, members, layers, losses)
     overflow = _overflow(layers)
@@ -80,7 +79,7 @@ def compute(
         }
         parameters |= _named(gradients, spec, direction)
     names["tensors"] = list(parameters)
-    del layers, first, read, losses, passes, column  # states are needed no more, gradients are
+    del layers, read, losses, passes, column  # states are needed no more, gradients are
     arrays |= clipped(parameters, members)
     lost(arrays, overflow > 0)
     arrays["overflow_step"] = overflow

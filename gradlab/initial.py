@@ -25,7 +25,9 @@ Draw = Callable[[Random, int, int], Array]  # (random, rows = H, columns) -> (ro
 
 def normal(random: Random, rows: int, columns: int) -> Array:
     """std 1/sqrt(columns): the convention of the theory, with spectral radius about 1."""
-    return random.standard_normal((rows, columns)) / np.sqrt(columns)
+    drawn = random.standard_normal((rows, columns))
+    drawn /= np.sqrt(columns)
+    return drawn
 
 
 def randn(random: Random, rows: int, columns: int) -> Array:
@@ -166,7 +168,8 @@ def _drawn(
             random = randoms.setdefault(purpose, streams.of(purpose, copy))
             rows = H if shape[0] % H == 0 else shape[0]
             blocks = [INITS[kind](random, rows, shape[1]) for _ in range(shape[0] // rows)]
-            tensors[name] = np.concatenate(blocks) * scale
+            tensors[name] = np.concatenate(blocks)
+            tensors[name] *= scale
         elif name.startswith(PEEPHOLE):
             peepholes = _peepholes(cell, H, streams, copy) if peepholes is None else peepholes
             tensors[name] = peepholes[cell.PACKED.index(name.removeprefix(PEEPHOLE))]

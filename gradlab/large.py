@@ -8,12 +8,14 @@ a few such pieces, or more with many rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
 from gradlab.nonlinearity import Array
-from gradlab.team import share
+from gradlab.team import begin, share
 
 WORK = 2**22  # multiplications of a piece, at least: about 0.2 ms
 FEW, ROWS = 4, 128  # so many pieces have so many rows at least
@@ -46,6 +48,16 @@ def product(W: Array, h: Array, out: Array) -> None:
         np.dot(W, h, out)
     else:
         np.matmul(W, h, out=out)
+
+
+def drive(W: Array, h: Array, b: Array, out: Array) -> Callable[[], Any]:
+    """W h + b for W (R, G, H), h (R, H, B) and b (R, G, 1), begun: what waits until it is there."""
+
+    def piece(rows: slice) -> None:
+        _piece(W, h, out, rows)
+        out[:, rows] += b[:, rows]
+
+    return begin([partial(piece, rows) for rows in cut(*W.shape[-2:], h.shape[-1])]).results
 
 
 def _piece(W: Array, h: Array, out: Array, rows: slice) -> None:

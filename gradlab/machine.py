@@ -99,7 +99,8 @@ def _group(root: Path, name: str, most: str, used: str, freeable: str) -> Iterat
     """The room in a group and in those above it. In a container the name may lead nowhere."""
     own = root / name.strip("/")
     for path in (own, *own.parents):
-        limit, taken = _number(path / most), _number(path / used)
+        limit = _number(path / most)
+        taken = None if limit is None else _number(path / used)
         if limit is not None and taken is not None:
             yield limit - taken + _cached(path / "memory.stat", freeable)
         if path == root:

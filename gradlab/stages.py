@@ -84,8 +84,11 @@ def stages(
     def stage(weights: float, states: float, spectra: float = 0, outputs: float = 0) -> Footprint:
         return Footprint(weights, states, spectra, outputs, 0)
 
-    # of all sets, and stacked; where the run's precision is another, one set in float64
-    yield stage(2 * held + (NUMBER * each if width < NUMBER else 0), 0)
+    # of all sets; stacked, where there are several, or with the parts of a tensor that is put
+    # together; where the run's precision is another, one set in float64
+    several = piece > 1 or not one_set(spec)
+    drawn = NUMBER * each if width < NUMBER else 0
+    yield stage(2 * held + drawn if several else held + max(drawn, largest), 0)
     yield stage(held, drawing)
     yield stage(held + width * _recurrent(spec, piece), states)
     for outputs in _outputs(spec):

@@ -1,11 +1,11 @@
 """A few threads that work on one member together.
 
 A large product is cut into pieces of its rows, and whoever is free takes the next one (`share`).
-What can wait, such as the gradients of the parameters, is begun and asked for later (`begin`):
-threads that have nothing else to do take its pieces meanwhile, and who asks for it does what is
-left. So nobody waits for work that he could do himself. What the pieces are says the caller, by
-sizes alone: without other threads the same pieces are done, one after the other, where they are
-begun.
+What can wait, such as the gradients of the parameters, is begun and asked for later (`begin`), and
+so is what will be wanted next, such as the input products of the next steps (`ahead`): threads that
+have nothing else to do take its pieces meanwhile, and who asks for it does what is left. So nobody
+waits for work that he could do himself. What the pieces are says the caller, by sizes alone:
+without other threads the same pieces are done, one after the other, where they are begun.
 
 The threads are there within `team`. Handing a piece over takes some 20 microseconds: a queue, and
 a thread that sleeps until something is in it. A piece is run under the numpy settings
@@ -67,6 +67,22 @@ def begin(pieces: Iterable[Piece[Result]]) -> Begun[Result]:
         found.results()
         return found
     return crew.begin(pieces)
+
+
+def ahead(begins: Iterable[Callable[[], Callable[[], Result]]]) -> Iterator[Result]:
+    """What is begun by each, one after the other: begins are called for what waits for the result.
+
+    Where there are other threads, each is begun before the result of the one before is handed out;
+    else when its result is asked for, as it would be in a plain loop.
+    """
+    waiting: deque[Callable[[], Result]] = deque()
+    most = 0 if _CREW.get() is None else 1
+    for begun in begins:
+        waiting.append(begun())
+        if len(waiting) > most:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
 
 
 class Begun(Generic[Result]):

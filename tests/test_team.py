@@ -4,6 +4,8 @@ Claims, for one thread, two, three and more than there are pieces:
 - every piece is done once; what pieces return is in their order;
 - who waits for pieces does what is left himself; without other threads all is done at once, in
   order; what was begun is done meanwhile, by another thread;
+- of what is wanted next (`ahead`) each is begun before the one before is handed out, where there is
+  another thread for it, and one only; else when it is asked for;
 - what the first piece that fails raises arrives where the pieces are asked for, and once more where
   they are asked for again; the other threads go on to the next work;
 - numpy's settings are those of who began it, also where he asks for it under others;
@@ -26,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradlab.team import begin, share, team
+from gradlab.team import Begun, ahead, begin, share, team
 from gradlab.workers import each
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,6 +86,41 @@ def test_what_was_begun_is_done_meanwhile(threads: int) -> None:
         begun = begin([done.set])
         assert done.wait(SOON)  # this thread does nothing for it
         begun.results()
+
+
+@every_number
+def test_what_is_wanted_next_is_begun_before(threads: int) -> None:
+    begun: list[int] = []
+
+    def start(k: int) -> Begun[int]:
+        begun.append(k)
+        return begin([partial(pow, k, 2)])
+
+    with team(threads):
+        results = ahead(partial(lambda k: start(k).results, k) for k in range(4))
+        for k, found in enumerate(results):
+            assert found == [k**2]
+            assert begun == list(range(min(k + 1 + (threads > 1), 4)))
+        assert list(ahead([])) == []
+
+
+@several
+def test_what_is_wanted_next_is_done_meanwhile(threads: int) -> None:
+    done = [threading.Event() for _ in range(3)]
+    with team(threads):
+        results = ahead(partial(lambda event: begin([event.set]).results, d) for d in done)
+        next(results)
+        assert done[1].wait(SOON)  # this thread does nothing for it
+        assert not done[2].is_set()
+        assert len(list(results)) == 2
+
+
+@every_number
+def test_what_is_wanted_next_may_fail(threads: int) -> None:
+    with team(threads):
+        results = ahead(partial(lambda k: begin([partial(fail, k)]).results, k) for k in range(2))
+        with pytest.raises(TroubleError, match="piece 0"):
+            next(results)
 
 
 @several

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.kernels import kernel_of
 from gradlab.kernels.interface import Kernel
 from gradlab.nonlinearity import Array
+from gradlab.team import ahead
 
 BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
 SHORTEST, LONGEST = BLOCK // 4, BLOCK * 32
@@ -213,8 +215,9 @@ def _by_blocks(kernel: Kernel, p: Any, x: Array, states: Array, block: int) -> A
     """Fills states; the activations (n, R, A, B)."""
     n, R, _, B = x.shape
     activations = np.empty((n, R, kernel.rows(p).activations, B), states.dtype)
-    for at in _blocks(n, block):
-        kernel.forward(p, x[at], states[at.start : at.stop + 1], activations[at])
+    drives = ahead(partial(kernel.drive, p, x[at]) for at in _blocks(n, block))
+    for at, u in zip(_blocks(n, block), drives, strict=True):
+        kernel.forward(p, u, states[at.start : at.stop + 1], activations[at])
     return activations
 
 

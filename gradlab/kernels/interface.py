@@ -34,10 +34,13 @@ class Kernel(Protocol):
     def rows(self, p: Any) -> Rows:
         """Of a step."""
 
-    def forward(self, p: Any, x: Array, states: Array, activations: Array) -> None:
-        """n steps of `drive` and `step`: fills states[1:] and activations from states[0] and x.
+    def drive(self, p: Any, x: Array) -> Callable[[], Array]:
+        """`drive` of n steps x (n, R, I, B), begun: what waits for u (n, R, G, B)."""
 
-        x (n, R, I, B), states (n + 1, R, D, B), activations (n, R, A, B).
+    def forward(self, p: Any, u: Array, states: Array, activations: Array) -> None:
+        """n steps of `step`: fills states[1:] and activations from states[0] and what drives them.
+
+        u (n, R, G, B), states (n + 1, R, D, B), activations (n, R, A, B).
         """
 
     def linearize(self, p: Any, states: Array, activations: Array, memory: Array) -> Any:

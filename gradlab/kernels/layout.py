@@ -13,27 +13,42 @@ from typing import Any
 
 import numpy as np
 
+from gradlab import large
 from gradlab.cells.affine import Affine
 from gradlab.large import NEVER, product
 from gradlab.nonlinearity import Array
 
 
-def driven(U: Array, b: Array, x: Array) -> Array:
-    """U x_t + b of every step: (n, R, G, B), not contiguous, from U (R, G, I), b (R, G, 1) and x
-    (n, R, I, B).
+def drive(U: Array, b: Array, x: Array) -> Callable[[], Array]:
+    """U x_t + b of every step, begun: what waits until it is there. (n, R, G, B), not contiguous,
+    from U (R, G, I), b (R, G, 1) and x (n, R, I, B).
 
     A member's numbers do not depend on the others: each has a product of its own, of one shape.
     """
     n, R, _, B = x.shape
     if B == 1:
-        u = np.empty((n, R, U.shape[1], 1), x.dtype)
-        of_all_steps(U, x, u)
-        u += b
-        return u
+        return partial(_driven_alone, U, b, x)
     u = np.empty((R, U.shape[1], n * B), x.dtype)
-    product(U, columns(x), u)
+    results = large.drive(U, columns(x), b, u)
+
+    def there() -> Array:
+        results()
+        return u.reshape(R, -1, n, B).transpose(2, 0, 1, 3)
+
+    return there
+
+
+def driven(U: Array, b: Array, x: Array) -> Array:
+    """U x_t + b of every step, at once."""
+    return drive(U, b, x)()
+
+
+def _driven_alone(U: Array, b: Array, x: Array) -> Array:
+    """The same of one sequence."""
+    u = np.empty((*x.shape[:2], U.shape[1], 1), x.dtype)
+    of_all_steps(U, x, u)
     u += b
-    return u.reshape(R, -1, n, B).transpose(2, 0, 1, 3)
+    return u
 
 
 def of_all_steps(W: Array, a: Array, out: Array) -> None:

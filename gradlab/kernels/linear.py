@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from gradlab.cells import linear
 from gradlab.cells.affine import Affine
 from gradlab.cells.linear import Local
+from gradlab.kernels import layout
 from gradlab.kernels.interface import Advance, Rows
 from gradlab.kernels.layout import driven, lean, lean_weights, times
 from gradlab.nonlinearity import Array
@@ -19,10 +21,13 @@ def rows(p: Affine) -> Rows:
     return Rows(activations=H, local=0, work=H)
 
 
-def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
+def drive(p: Affine, x: Array) -> Callable[[], Array]:
+    return layout.drive(p.U, p.b_ih + p.b_hh, x)
+
+
+def forward(p: Affine, u: Array, states: Array, activations: Array) -> None:
     (W, product), s = lean_weights(p.W), lean(states)
-    u = lean(driven(p.U, p.b_ih + p.b_hh, x))
-    for h_prev, h, u_t in zip(s[:-1], s[1:], u, strict=True):
+    for h_prev, h, u_t in zip(s[:-1], s[1:], lean(u), strict=True):
         product(W, h_prev, h)
         np.add(h, u_t, h)
     activations[...] = states[1:]

@@ -8,10 +8,13 @@ A call costs as much as some hundred numbers, so there are few calls a step, on 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradlab.cells.affine import Affine, blocks
 from gradlab.cells.lstm import Local
+from gradlab.kernels import layout
 from gradlab.kernels.gates import both_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Advance, Rows
 from gradlab.kernels.layout import (
@@ -34,11 +37,14 @@ def rows(p: Affine) -> Rows:
     return Rows(activations=4 * H, local=14 * H, work=6 * H)
 
 
-def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
-    n, R, _, B = x.shape
+def drive(p: Affine, x: Array) -> Callable[[], Array]:
+    return layout.drive(p.U, p.b_ih + p.b_hh, x)
+
+
+def forward(p: Affine, u: Array, states: Array, activations: Array) -> None:
+    n, R, _, B = u.shape
     (W, product), H, one = lean_weights(p.W), p.W.shape[-1], np.ones((), states.dtype)
     add, multiply, tanh = np.add, np.multiply, np.tanh
-    u = lean(driven(p.U, p.b_ih + p.b_hh, x))
     g_c = np.empty((n + 1, R, 2 * H, B), states.dtype)  # g_t and c_{t-1}
     g_c[0, :, H:] = states[0, :, H:]
     gates, i_f, o = room(states[0], H, 4, slice(0, 2), slice(3, 4))
@@ -46,7 +52,7 @@ def forward(p: Affine, x: Array, states: Array, activations: Array) -> None:
     (tanh_c,) = room(states[0], H, 1)
     h, a_g = lean(states[:, :, :H]), lean(activations[:, :, 2 * H : 3 * H])
     g, c = lean(g_c[:-1, :, :H]), lean(g_c[1:, :, H:])
-    each = zip(h[:-1], h[1:], lean(activations), a_g, u, lean(g_c)[:-1], g, c, strict=True)
+    each = zip(h[:-1], h[1:], lean(activations), a_g, lean(u), lean(g_c)[:-1], g, c, strict=True)
     for h_prev, h_t, a, a_g_t, u_t, g_and_c, g_t, c_t in each:
         product(W, h_prev, a)
         add(a, u_t, a)

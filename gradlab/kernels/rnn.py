@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.cells import rnn
 from gradlab.cells.rnn import Local, Params
-from gradlab.kernels.gates import sigmoids
+from gradlab.kernels import layout
+from gradlab.kernels.gates import opposite_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Advance, Rows
 from gradlab.kernels.layout import affine_activations, driven, lean, lean_weights, times
 from gradlab.nonlinearity import Array
@@ -28,20 +28,34 @@ def _value(p: Params, dtype: np.dtype) -> Callable[[Array, Array], Any]:
 
 def rows(p: Params) -> Rows:
     H = p.affine.W.shape[-1]
-    return Rows(activations=H, local=0, work=H)
+    return Rows(activations=H, local=H if p.phi.max_slope == 1 else 2 * H, work=H)
 
 
-def forward(p: Params, x: Array, states: Array, activations: Array) -> None:
+def drive(p: Params, x: Array) -> Callable[[], Array]:
+    return layout.drive(p.affine.U, p.affine.b_ih + p.affine.b_hh, x)
+
+
+def forward(p: Params, u: Array, states: Array, activations: Array) -> None:
     (W, product), s, phi = lean_weights(p.affine.W), lean(states), _value(p, states.dtype)
-    u = lean(driven(p.affine.U, p.affine.b_ih + p.affine.b_hh, x))
-    for h_prev, h, a, u_t in zip(s[:-1], s[1:], lean(activations), u, strict=True):
+    for h_prev, h, a, u_t in zip(s[:-1], s[1:], lean(activations), lean(u), strict=True):
         product(W, h_prev, a)
         np.add(a, u_t, a)
         phi(a, h)
 
 
 def linearize(p: Params, states: Array, activations: Array, memory: Array) -> Local:
-    return rnn.linearize(p, states[:-1], activations, states[1:])
+    h, H, one = states[1:], states.shape[2], np.ones((), states.dtype)
+    slope = memory[:, :, :H]
+    if p.phi.name == "tanh":
+        tanh_slopes(activations, slope, one)
+    elif p.phi.name == "relu":
+        np.greater(activations, 0, out=slope)
+    else:
+        opposite_sigmoids(activations, slope, one)
+        np.multiply(slope, h, slope)
+    if p.phi.max_slope == 1:
+        return Local(h, slope, slope)
+    return Local(h, slope, np.divide(slope, p.phi.max_slope, out=memory[:, :, H:]))
 
 
 def recurrence(p: Params, like: Array) -> Advance:

@@ -318,7 +318,9 @@ def test_the_memory_plan_counts_all_chains(
     spec = settle(from_mapping(config).config)[1]
     at_once, every = memory_plan(spec, 10**6)
     tracemalloc.start()
-    kept = run_chains(Drawing([Member(0, spec, 0)]), every, lambda: None)
+    drawing = Drawing([Member(0, spec, 0)])
+    weights = [drawing.weights(k) for k in range(len(spec.entries))]
+    kept = run_chains(drawing, weights, every, lambda: None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(kept[0]) == len(spec.chains)

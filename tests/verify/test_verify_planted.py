@@ -183,8 +183,8 @@ def company_counts(patch: Patch) -> None:
     """A last bit that hangs on how many members there are."""
     right = rnn_kernel.forward
 
-    def wrong(p: Any, x: Any, states: Any, activations: Any) -> None:
-        right(p, x, states, activations)
+    def wrong(p: Any, u: Any, states: Any, activations: Any) -> None:
+        right(p, u, states, activations)
         states[1:] *= 1 + states.shape[1] * 2**-52
 
     patch.setattr(rnn_kernel, "forward", wrong)
