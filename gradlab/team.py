@@ -62,11 +62,7 @@ def share(pieces: Iterable[Piece[Any]]) -> None:
 def begin(pieces: Iterable[Piece[Result]]) -> Begun[Result]:
     """Have pieces done by whoever is free; at once, where there are no other threads."""
     crew = _CREW.get()
-    if crew is None:
-        found = Begun(pieces)
-        found.results()
-        return found
-    return crew.begin(pieces)
+    return _Done([piece() for piece in pieces]) if crew is None else crew.begin(pieces)
 
 
 def ahead(begins: Iterable[Callable[[], Callable[[], Result]]]) -> Iterator[Result]:
@@ -139,6 +135,16 @@ class Begun(Generic[Result]):
                 ended = Ended(index, [], error)
             self._ended.append(ended)
             yield
+
+
+class _Done(Begun[Result]):
+    """Pieces that were done where they were begun."""
+
+    def __init__(self, found: list[Result]) -> None:
+        self._found = found
+
+    def results(self) -> list[Result]:
+        return self._found
 
 
 class _Crew:
