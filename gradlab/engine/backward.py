@@ -61,6 +61,16 @@ class _Road(NamedTuple):
     clip: StepClip | None
     cuts: Collection[int]
 
+    def stops(self, t0: int, n: int) -> list[int]:
+        """The steps between t0 and t0 + n where something enters or is cut, descending."""
+        found: set[int] = set()
+        for steps in (self.loss.looks, self.cuts):
+            if len(steps) < n:
+                found.update(t for t in steps if t0 < t < t0 + n)
+            else:
+                found.update(t for t in range(t0 + 1, t0 + n) if t in steps)
+        return sorted(found, reverse=True)
+
 
 def sweep(
     trajectory: Trajectory,
@@ -208,11 +218,11 @@ class _Descent:
         exponent, frame = np.empty((n + 1, R), np.int64), np.empty((n, R), np.int64)
         state = within_window(top)
         delta[n], exponent[n] = state
-        high, enters, cuts, t0 = n, self.road.loss.at, self.road.cuts, self.t0
-        for k in range(n - 1, -1, -1):
-            dh, cut = enters(t0 + k), t0 + k in cuts
-            if k and dh is None and not cut and high - k < most:
-                continue
+        high, t0 = n, self.t0
+        stops = [t - t0 for t in self.road.stops(t0, n)] + [0]
+        while stops:
+            k = stops.pop(0) if high - stops[0] <= most else high - most
+            dh, cut = self.road.loss.at(t0 + k), t0 + k in self.road.cuts
             steps = slice(k, high)
             local = type(self.local)(*(field[steps] for field in self.local))
             kernel.backward(p, local, delta[k : high + 1], work[steps])

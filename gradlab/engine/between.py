@@ -12,6 +12,7 @@ and member.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,11 @@ class Handed:
 
     dh: Scaled  # (T, R, H, B), exponents (T, R)
     also: Loss | None = None
+
+    @property
+    def looks(self) -> Collection[int]:
+        """The steps at which it enters: all."""
+        return range(1, len(self.dh.exponent) + 1)
 
     def at(self, t: int) -> Scaled | None:
         """dL/dh_t from the layers above; None at t = 0, which they do not see."""

@@ -14,7 +14,7 @@ directions, V has a block of H columns for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -109,6 +109,10 @@ def _side_by_side(a: Array) -> Array:
 class Loss(Protocol):
     """What the engine asks: where the gradient enters, and with what value."""
 
+    @property
+    def looks(self) -> Collection[int]:
+        """The steps at which it looks; there may be others among them."""
+
     def at(self, t: int) -> Array | Scaled | None:
         """dL_t/ds_t, the rows that have one (the first), or None where the loss does not look.
 
@@ -126,6 +130,11 @@ class Injection:
     dh: Array
     steps: frozenset[int] | range
 
+    @property
+    def looks(self) -> Collection[int]:
+        """The steps at which it looks."""
+        return self.steps
+
     def at(self, t: int) -> Array | None:
         """dL_t/ds_t, the rows that have one, or None where the loss does not look."""
         return self.dh if t in self.steps else None
@@ -137,6 +146,11 @@ class Injections:
     def __init__(self, dh: Array, steps: NDArray[np.int64]) -> None:
         self.dh, self.steps = dh, steps
         self._row = {int(t): k for k, t in enumerate(steps)}
+
+    @property
+    def looks(self) -> Collection[int]:
+        """The steps at which it looks."""
+        return self._row.keys()
 
     def at(self, t: int) -> Array | None:
         """dL_t/ds_t, the rows that have one, or None where the loss does not look."""

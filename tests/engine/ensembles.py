@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,10 @@ class Given:
     """A loss whose gradient dL_t/dh_t differs from step to step: t -> (R, H, B)."""
 
     dh: Mapping[int, Array]
+
+    @property
+    def looks(self) -> Collection[int]:
+        return self.dh.keys()
 
     def at(self, t: int) -> Array | None:
         return self.dh.get(t)
