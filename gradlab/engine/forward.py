@@ -32,6 +32,7 @@ from gradlab.team import ahead
 
 BLOCK = 16  # steps for which input products and local derivatives are formed at once, as a rule
 SHORTEST, LONGEST = BLOCK // 4, BLOCK * 32
+WIDE = 2**11  # numbers of a member's state, from which on few members are worked on together
 MANY = 32  # blocks of a run, from which on they may be longer
 NUMBERS = 2**16  # of a member's states in a longer block: what is made of them stays in a cache
 LARGE = 2**17  # and in any block, which has some dozen times as many: that is memory
@@ -42,10 +43,10 @@ def block_steps(T: int, numbers: int) -> int:
     some times.
 
     A block costs some hundred calls, whatever its size: longer ones are for many steps of little
-    work, shorter ones for large states. It depends on nothing but the shape of a member, whose
+    work, and for members that have them for themselves; shorter ones for large states. It depends on nothing but the shape of a member, whose
     digits it has a part in.
     """
-    steps = BLOCK
+    steps = BLOCK if numbers < WIDE else 2 * BLOCK
     while steps > SHORTEST and steps * numbers > LARGE:
         steps //= 2
     while steps < LONGEST and 2 * steps * MANY <= T and 2 * steps * numbers <= NUMBERS:

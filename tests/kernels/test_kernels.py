@@ -277,7 +277,9 @@ def test_cuts_are_where_they_were(variant: str, monkeypatch: pytest.MonkeyPatch)
 def test_blocks_are_longer_where_steps_are_many_and_small() -> None:
     assert block_steps(100, 128) == BLOCK
     assert block_steps(100_000, 128) == LONGEST
-    assert block_steps(100_000, 2**12) == BLOCK
+    assert block_steps(100_000, 2**12) == 2 * BLOCK
+    assert block_steps(100, 2**11) == 2 * BLOCK
+    assert block_steps(100, 2**11 - 1) == BLOCK
     assert block_steps(1024, 1) == 2 * BLOCK
     assert block_steps(100_000, 2**14) == BLOCK // 2
     assert block_steps(100, 2**30) == SHORTEST
