@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.cells.interface import Cell
-from gradlab.engine.largest import largest_singular_values
+from gradlab.engine.powers import largest_values
 from gradlab.nonlinearity import Array
 
 WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
@@ -41,11 +41,11 @@ def _all(J: Array) -> Array:
 
 
 def _largest(J: Array) -> Array:
-    """LAPACK where it is as fast, or where there is nothing to iterate."""
+    """LAPACK where it is as fast, or where the matrix is a number."""
     D = J.shape[-1]
     if not 2 <= D <= WIDEST:
         return _all(J)[..., :1]
-    found = largest_singular_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
+    found = largest_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
     return found.sigma.reshape(*J.shape[:-2], 1)
 
 
