@@ -23,13 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.engine.graded import Exponents, binary, power
-from gradlab.engine.largest import STEEP, WIDEST, largest_singular_values
+from gradlab.engine.largest import WIDEST, Start, largest_singular_values
 from gradlab.engine.products import ProductState, Pull
 from gradlab.nonlinearity import Array
 
 TRUST = 2.0**10  # with n eps |J| for n = 32: rounding as of a step of condition 1e3, or 7e-12
 LONGEST = 4096  # steps
-BATCH = 64  # matrices that are looked at together
+BATCH = 192  # matrices that are looked at together, of the steps of a block
+BLOCK = 8  # steps whose vectors are sought from those of the last step before them
+NARROW = 0.1  # what may be missed of |P|_F^2 by two vectors from which others are sought
 AT_ONCE = 16  # steps whose vectors are held against those before
 
 
@@ -56,6 +58,7 @@ class LargestProducts:
         self._log_sigma, self._doubt = np.zeros((steps, M)), np.zeros((steps, M), bool)
         self._u, self._seen = np.zeros((M, steps, D)), np.zeros((M, steps, 2, D))
         self._known = 0  # steps that have been looked at
+        self._start: Start | None = None  # of each member, for the steps of this block
         self.unresolved = np.zeros((len(rows), R, sequences), np.int64)
         self.log_sigma = np.full((len(rows), R, sequences, 1), np.nan)
 
@@ -76,7 +79,7 @@ class LargestProducts:
         self._doubt[len(self._steps)] = self._lost
         self._steps.append(pulls)
         self._waiting.append((self._X, self._e))
-        if len(self._waiting) * len(X) >= BATCH:
+        if len(self._waiting) * len(X) >= BATCH or len(self._steps) % BLOCK == 0:
             self._look()
 
     def complete(self) -> None:
@@ -102,16 +105,18 @@ class LargestProducts:
         X, e = (np.stack(each) for each in zip(*self._waiting, strict=True))
         self._waiting, self._known = [], new.stop
         steps, M, D = X.shape[:3]
-        flat = X.reshape(-1, D * D)
-        size = np.sqrt(np.vecdot(flat, flat))
-        found = largest_singular_values(X.reshape(-1, D, D), STEEP)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_sigma = np.log(found.mantissa)
-            seen = found.seen / size[:, None, None]
-        self._log_sigma[new] = log_sigma.reshape(steps, M)
-        self._log_sigma[new] += (e + found.exponent.reshape(steps, M)) * np.log(2.0)
-        self._u[:, new] = found.vector.reshape(steps, M, D).swapaxes(0, 1)
-        self._seen[:, new] = seen.reshape(steps, M, 2, D).swapaxes(0, 1)
+        start = self._start
+        if start is not None:
+            start = Start(*(np.concatenate([each] * steps) for each in start))
+        found = largest_singular_values(X.reshape(-1, D, D), start)
+        with np.errstate(divide="ignore"):
+            log_sigma = np.log(found.sigma).reshape(steps, M)
+        self._log_sigma[new] = log_sigma + e * np.log(2.0)
+        U, missed = found.U.reshape(steps, M, 2, D), found.missed.reshape(steps, M)
+        self._u[:, new] = U[:, :, 0].swapaxes(0, 1)
+        self._seen[:, new] = found.seen.reshape(steps, M, 2, D).swapaxes(0, 1)
+        if self._known % BLOCK == 0:
+            self._start = Start(U[-1], missed[-1] < NARROW)
 
     def _astray(self) -> NDArray[np.bool_]:
         """(steps, M): where |u^T P_s| is below |P_s| / TRUST for some s before.

@@ -115,7 +115,7 @@ def _bounds(S: Array, p: int) -> tuple[Array, NDArray[np.bool_], Array]:
     """What the largest eigenvalue of each S (m, n, n) is at least, where nothing is above it, and
     p_1^2 / p_2: how many there are of about its size.
     """
-    flat = S.reshape(len(S), -1)
+    flat = S.reshape(len(S), S.shape[1] ** 2)
     first, second = np.trace(S, axis1=1, axis2=2), np.vecdot(flat, flat)
     square = first * first
     lower = (first + np.sqrt(np.maximum(2 * second - square, 0))) / 2
