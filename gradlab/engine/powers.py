@@ -23,6 +23,7 @@ Every operation is one of a matrix of its own, so a value's bits do not depend o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,12 @@ BEFORE = 3  # squarings before there is anything to see
 LOOKS = ((3, 2.5), (1, 1.7), (1, 1.2), (1, 1.02), (1, 1.0))
 SCALED = (8, 128)  # p: a trace of 1 there leaves the next powers, and p_2, in a double's range
 PLAIN = 2.0**24  # a trace within this factor of 1: neither it nor its 8th power needs a scale
+MODEST = 2.0**300  # of factors below it all that underflows in their products is below rounding
 AT_ONCE = 2**20  # bytes of matrices: a few of them stay in the cache
 
 
 class Values(NamedTuple):
-    """Of matrices A (m, n, n)."""
+    """Of m matrices."""
 
     sigma: Array  # (m,) 0 for a zero matrix, NaN for one that is not finite, inf beyond a double
     proved: NDArray[np.bool_]  # (m,) without LAPACK
@@ -53,43 +55,76 @@ def largest_values(A: Array) -> Values:
     """Of A (m, n, n) float64."""
     pieces = max(-(-A.nbytes // AT_ONCE), 1)
     step = max(-(-len(A) // pieces), 1)
-    parts = [_largest(A[k : k + step]) for k in range(0, len(A), step)]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        parts = [_largest(A[k : k + step]) for k in range(0, len(A), step)]
     return parts[0] if len(parts) == 1 else Values(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _largest(A: Array) -> Values:
+def largest_values_of_rows(d: Array, W: Array) -> Array:
+    """sigma (...) of D(d) W, all float64: d (..., n), W (..., n, n), whose leading axes broadcast.
+
+    D W W^T D has the eigenvalues that G has, and W W^T is the same for every d.
+    """
+    lead, n = d.shape[:-1], d.shape[-1]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        S, exponent = _gram(A)
-        trace = np.trace(S, axis1=1, axis2=2)
-        sigma = np.where(np.isfinite(trace), 0.0, np.nan)
-        left = np.flatnonzero(trace > 0)  # of a zero matrix all is known
-        root = _by_powers(S if len(left) == len(A) else S[left])
-        sigma[left] = np.ldexp(root, exponent[left])
-        proved = np.ones(len(A), bool)
-        proved[left] = ~np.isnan(root)
-        rest = np.flatnonzero(~proved)
-        if len(rest):
-            sigma[rest] = np.linalg.svd(A[rest], compute_uv=False)[:, 0]
+        K = W @ W.swapaxes(-1, -2)
+        G = d[..., :, None] * d[..., None, :]
+        G *= K
+        small = (np.trace(K, axis1=-1, axis2=-2) < MODEST) & (np.abs(d).max(axis=-1) < MODEST)
+        W, d, G = np.broadcast_to(W, G.shape), d.reshape(-1, n), G.reshape(-1, n, n)
+        plain = _plain(G) & small.reshape(-1)
+
+        def matrices(chosen: NDArray[np.int64]) -> Array:
+            return d[chosen, :, None] * W[np.unravel_index(chosen, lead)]
+
+        return _values(G, plain, matrices, largest_values).sigma.reshape(lead)
+
+
+def _largest(A: Array) -> Values:
+    G = A.swapaxes(1, 2) @ A
+    return _values(G, _plain(G), lambda chosen: A[chosen], _largest_scaled)
+
+
+def _plain(G: Array) -> NDArray[np.bool_]:
+    """Which of G (m, n, n) need no scale; those that are zero or not finite are not among them."""
+    trace = np.trace(G, axis1=1, axis2=2)
+    return np.asarray((trace > 1 / PLAIN) & (trace < PLAIN))
+
+
+def _values(
+    G: Array,
+    plain: NDArray[np.bool_],
+    matrices: Callable[[NDArray[np.int64]], Array],
+    strange: Callable[[Array], Values],
+) -> Values:
+    """By powers of those of G that are plain, or else LAPACK; and `strange` of what is not.
+    matrices: those that G is made of, for some of them.
+    """
+    some, others = np.flatnonzero(plain), np.flatnonzero(~plain)
+    sigma, proved = np.full(len(G), np.nan), np.ones(len(G), bool)
+    sigma[some] = _by_powers(G if len(some) == len(G) else G[some])
+    proved[some] = ~np.isnan(sigma[some])
+    rest = np.flatnonzero(~proved)
+    if len(rest):
+        sigma[rest] = np.linalg.svd(matrices(rest), compute_uv=False)[:, 0]
+    if len(others):
+        sigma[others], proved[others] = strange(matrices(others))
     return Values(sigma, proved)
 
 
-def _gram(A: Array) -> tuple[Array, Exponents]:
-    """G = A^T A 4^-e and e (m,), which is zero where A needs no scale; NaN where A is not finite.
-
-    Those that do are seen by the trace: their largest entry is brought to [1/2, 1).
-    """
-    G = A.swapaxes(1, 2) @ A
-    exponent: Exponents = np.zeros(len(A), np.int64)
-    trace = np.trace(G, axis1=1, axis2=2)
-    strange = np.flatnonzero(~((trace > 1 / PLAIN) & (trace < PLAIN)))
-    if len(strange):
-        top = np.abs(A[strange]).max(axis=(1, 2))
-        finite = np.isfinite(top)
-        exponent[strange] = binary(np.where(finite, top, 0.0))
-        B = A[strange] * power(-exponent[strange])[:, None, None]
-        G[strange] = B.swapaxes(1, 2) @ B
-        G[strange[~finite]] = np.nan
-    return G, exponent
+def _largest_scaled(A: Array) -> Values:
+    """Of A (m, n, n) whose largest entry is brought to [1/2, 1) first."""
+    top = np.abs(A).max(axis=(1, 2))
+    sigma = np.where(np.isfinite(top), 0.0, np.nan)
+    proved = np.ones(len(A), bool)
+    some = np.flatnonzero((top > 0) & np.isfinite(top))
+    exponent = np.frexp(top[some])[1]
+    B = np.ldexp(A[some], -exponent[:, None, None])
+    found = _values(
+        B.swapaxes(1, 2) @ B, np.ones(len(B), bool), lambda chosen: B[chosen], _largest_scaled
+    )
+    sigma[some], proved[some] = np.ldexp(found.sigma, exponent), found.proved
+    return Values(sigma, proved)
 
 
 def _by_powers(S: Array) -> Array:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells.interface import Cell
-from gradlab.engine.powers import largest_values
+from gradlab.cells.interface import Cell, Factored
+from gradlab.engine.powers import largest_values, largest_values_of_rows
 from gradlab.nonlinearity import Array
 
 WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
@@ -27,6 +27,9 @@ def step_singular_values(
     steps, or for all. NaN where J_t is not finite.
     """
     probe = type(local)(*(field[..., :sequences] for field in local))
+    if largest and isinstance(cell, Factored) and 2 <= local[0].shape[-2] <= WIDEST:
+        d, W = (a.astype(np.float64, copy=False) for a in cell.factors(p, probe))
+        return largest_values_of_rows(d.swapaxes(-1, -2), W[..., None, :, :])[..., None]
     J = cell.jacobian(p, probe)
     return _largest(J) if largest else _all(J)
 

@@ -7,6 +7,7 @@ Claims:
 - The bounds hold for any matrix: what they say of an eigenvalue is never above it, and nothing
   between them is accepted. Where the powers do not tell the value is LAPACK's.
 - What is met at which power follows from the second value in a closed form.
+- D W, from W W^T, is the matrix that it stands for, also where W W^T leaves the range of a double.
 - inf and NaN give NaN, and no neighbour another bit; nor does any company.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from gradlab.engine import powers
-from gradlab.engine.powers import SLACK, largest_values
+from gradlab.engine.powers import SLACK, largest_values, largest_values_of_rows
 from gradlab.nonlinearity import Array, tanh_slope
 from tests.engine.matrices import MATRICES, random, rotations, with_values
 
@@ -30,6 +31,8 @@ SCALED = MATRICES | {
     "huge": (1e300 * with_values([7, 6, 5, 4]), 7e300),
     "tiny": (1e-300 * with_values([7, 6, 5, 4]), 7e-300),
     "huge and rank one": (1e300 * with_values([7, 0, 0, 0]), 7e300),
+    "at the end of the range": (with_values([1, 0.5, 0.25]) * 1.7e308, 1.7e308),
+    "the least number": (np.ldexp(np.eye(3), -1074)[None], 2.0**-1074),
     "tiny entries beside one": (np.diag([3.0, 1e-200, 1e-300, 0])[None], 3.0),
 }
 
@@ -170,3 +173,66 @@ def test_a_power_of_two_changes_no_bit(scale: int) -> None:
     A = random(30, 12, 12)
     found = largest_values(np.ldexp(A, scale)).sigma
     assert np.array_equal(found, np.ldexp(largest_values(A).sigma, scale))
+
+
+def in_float(d: Array, W: Array) -> Array:
+    """The largest singular value of D(d) W by LAPACK, each with a power of two of its own."""
+    J = d[..., :, None] * W
+    e = np.frexp(np.abs(J).max(axis=(-1, -2)))[1]
+    return np.ldexp(np.linalg.svd(np.ldexp(J, -e[..., None, None]), compute_uv=False)[..., 0], e)
+
+
+@pytest.mark.parametrize("n", [2, 7, 32, 48])
+def test_rows_that_are_scaled_are_the_matrix_itself(n: int) -> None:
+    """Four steps of five members, three sequences: all with the members' weights, or each with its
+    own. Saturated to 1e-11, and rows that are zero.
+    """
+    d = tanh_slope(4 * random(4, 5, 3, n))
+    d[0, 0, :, 1:], d[1, 1] = 0, 0
+    for W in (random(5, 1, n, n) / np.sqrt(n), random(4, 5, 1, n, n) / np.sqrt(n)):
+        found, expected = largest_values_of_rows(d, W), in_float(d, W)
+        assert found.shape == (4, 5, 3)
+        assert np.abs(found - expected).max() <= 2 * proved_within(n) * expected.max()
+        some = expected > 0
+        assert np.abs(found[some] / expected[some] - 1).max() < 2 * proved_within(n)
+        assert (found[~some] == 0).all()
+
+
+@pytest.mark.parametrize("row", [1e-170, 1e170, 1e-20, 1e20])
+@pytest.mark.parametrize("whole", [1.0, 1e-130, 1e130])
+def test_rows_that_only_d_brings_together(row: float, whole: float) -> None:
+    """W has rows that are tiny or huge, and d is the reverse: W W^T leaves the range of a double,
+    D W does not.
+    """
+    W = random(6, 8, 8)
+    scale = np.ones(8)
+    scale[::2] = row
+    found = largest_values_of_rows(np.tile(whole / scale, (6, 1)), scale[:, None] * W)
+    expected = whole * np.linalg.svd(W, compute_uv=False)[:, 0]
+    assert np.abs(found / expected - 1).max() < 2 * proved_within(8)
+
+
+def test_rows_have_the_bits_that_they_have_alone() -> None:
+    """Of a step or many, of a member or many, plain or not."""
+    d, W = tanh_slope(2 * random(6, 5, 1, 9)), random(5, 1, 9, 9) / 3
+    W[2], d[3, 1] = 1e-200 * W[2], 0
+    W[4, 0] = rotations(1, 9)[0]
+    d[5, 4] = 1  # an orthogonal matrix: LAPACK
+    together = largest_values_of_rows(d, W)
+    for steps, members in ([0], [0, 4]), ([5, 3], [4]), ([1, 2, 3], [1, 2, 3]):
+        alone = largest_values_of_rows(d[steps][:, members], W[members])
+        assert np.array_equal(alone, together[steps][:, members])
+
+
+def test_rows_that_are_not_finite_are_nan_and_alone() -> None:
+    d, W = tanh_slope(random(3, 4, 1, 6)), random(4, 1, 6, 6)
+    whole = largest_values_of_rows(d, W)
+    W[1, 0, 2, 3], d[1, 2, 0, 0], d[2, 3, 0, 5] = np.inf, np.nan, np.inf
+    found = largest_values_of_rows(d, W)
+    strange = np.isnan(found[..., 0])
+    assert strange.tolist() == [
+        [False, True, False, False],
+        [False, True, True, False],
+        [False, True, False, True],
+    ]
+    assert np.array_equal(found[~strange], whole[~strange])
