@@ -75,7 +75,7 @@ class _Pair(NamedTuple):
 def largest_singular_values(
     A: Array, start: Start | None = None, stages: Stages = STAGES
 ) -> Largest:
-    """Of A (m, n, n) float64, n at least 2: finite, its largest entry in [1/2, 1), or zero."""
+    """Of A (m, n, n) float64, n at least 2: |A|_F^2 between 2^-100 and 2^100, or zero."""
     m, n = A.shape[:2]
     if start is None:
         start = Start(np.broadcast_to(_start(n), (m, 2, n)), np.zeros(m, bool))

@@ -29,6 +29,10 @@ from gradlab.nonlinearity import Array
 
 TRUST = 2.0**10  # with n eps |J| for n = 32: rounding as of a step of condition 1e3, or 7e-12
 LONGEST = 4096  # steps
+NEAR = 2.0**64  # |P|_F^2 beyond it, or its inverse, gets a scale
+LEAST = (
+    2.0**-800
+)  # |P|_F^2 after a step below it, or above its inverse: the step may have lost some
 BATCH = 192  # matrices that are looked at together, of the steps of a block
 BLOCK = 8  # steps whose vectors are sought from those of the last step before them
 NARROW = 0.1  # what may be missed of |P|_F^2 by two vectors from which others are sought
@@ -50,7 +54,7 @@ class LargestProducts:
     def __init__(self, rows: NDArray[np.int64], R: int, D: int, sequences: int, steps: int) -> None:
         M = sequences * R
         self.rows, self._shape = rows, (R, sequences)
-        self._X = np.tile(np.eye(D), (M, 1, 1))  # P^T, its largest entry in [1/2, 1)
+        self._X = np.tile(np.eye(D), (M, 1, 1))  # P^T, |P|_F^2 within NEAR of 1, times 2^-e
         self._e: Exponents = np.zeros(M, np.int64)
         self._lost = np.zeros(M, bool)  # from here on: zero, not finite, or out of range
         self._steps: list[tuple[Pull, ...]] = []  # from T down
@@ -68,14 +72,18 @@ class LargestProducts:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for pull in pulls:
                 X = np.asarray(pull(X), np.float64)
-        top = np.abs(X).max(axis=(1, 2))
-        shift = binary(np.where(np.isfinite(top), top, 0.0))
+        flat = X.reshape(len(X), X.shape[1] ** 2)
+        with np.errstate(over="ignore", under="ignore"):
+            size = np.vecdot(flat, flat)
         # within: nothing that counts has left the range of a double, here or between the factors
-        self._lost |= ~(np.abs(shift) < 400)
-        shift = np.where(self._lost, 0, shift)
-        X = X * power(-shift)[:, None, None]
-        X[self._lost] = 0
-        self._X, self._e = X, self._e + shift
+        self._lost |= ~((size > LEAST) & (size < 1 / LEAST))
+        far = ~((size > 1 / NEAR) & (size < NEAR))
+        if far.any():
+            shift = binary(np.where(self._lost | ~far, 1.0, size)) // 2
+            X = X * power(-shift)[:, None, None]
+            X[self._lost] = 0
+            self._e = self._e + shift
+        self._X = X
         self._doubt[len(self._steps)] = self._lost
         self._steps.append(pulls)
         self._waiting.append((self._X, self._e))
