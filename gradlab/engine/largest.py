@@ -17,7 +17,7 @@ nearly of rank two, as products are, and no G: where the vectors are nearly know
 product are from a step before, G u = (u A^T) A some times is all that is done. The other works for
 all: (1 + SLACK) theta_1 - G has a Cholesky factor, so it is positive definite (Rump 2006: up to n
 (n + 1) eps theta_1); the vectors are then iterated with powers of G. Where no proof succeeds LAPACK
-decomposes the matrix. So the relative error of sigma is below SLACK / 2 + n (n + 1) eps / 2, 5e-13
+decomposes the matrix. So the relative error of sigma is below SLACK / 2 + n (n + 1) eps / 2, 6e-13
 for n <= WIDEST, whatever the iteration did and wherever it began; speed alone depends on it.
 
 Every operation is one of a matrix of its own, so a value's bits do not depend on the company.
@@ -40,7 +40,7 @@ LEAST_GAP = 2.0**-4  # to what the pair has missed, as a part of theta_1; a gues
 KNOWN = 3  # how often vectors that are nearly known are multiplied by A^T A before the first proof
 # how often G is squared, then by how many such powers the vectors are multiplied; after each a
 # proof is tried, and only what has none goes on
-STAGES = ((2, 2), (3, 2), (2, 4))
+STAGES = ((3, 2), (3, 2), (2, 4))
 AT_ONCE = 2**21  # bytes of matrices: a few of them stay in the cache
 
 

@@ -13,6 +13,11 @@ every t and every s > t: a value at t counts if none is above TRUST, and if it i
 largest of the product as it stands (gradlab.engine.largest). All others come from `ProductState`,
 which goes the whole way again with the members that need it.
 
+The vectors hardly change from one product to the next, so those of the last step of a block of
+BLOCK are the start for the whole of the block below it: by the step alone, and not by how many
+products are looked at together, so a member has the bits that it has alone. A start is a guess;
+what is found from it is proved as if it had come from nowhere.
+
 What the check costs grows with T^2, though with a small factor: beyond LONGEST it is not made, and
 `ProductState` does everything.
 """

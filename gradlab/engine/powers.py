@@ -14,9 +14,9 @@ is proved that nothing is above it: the upper one is at most (1 + p SLACK) times
 do not meet at the last power, or will not, LAPACK decomposes the matrix.
 
 Rounding: what is computed for S^2 is off by a part n eps / 2 of trace S^2, at most n times its
-largest eigenvalue, and the p-th root divides that by 2 p. The sum over all squarings and G itself
-is below n^2 eps. So the relative error of sigma is below SLACK / 2 + n^2 eps / 2, 4e-13 for n up
-to 48, whatever the gaps are; speed alone depends on them.
+largest eigenvalue, and the p-th root divides that by 2 p. The sum over all squarings and G itself,
+of factors too, is below n (n + 1) eps. So the relative error of sigma is below SLACK / 2 + n (n +
+1) eps / 2, 6e-13 for n up to 64, whatever the gaps are; speed alone depends on them.
 
 Every operation is one of a matrix of its own, so a value's bits do not depend on the company.
 """

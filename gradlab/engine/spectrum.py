@@ -15,7 +15,7 @@ from gradlab.cells.interface import Cell, Factored
 from gradlab.engine.powers import largest_values, largest_values_of_rows
 from gradlab.nonlinearity import Array
 
-WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
+WIDEST = 64  # of wider Jacobians LAPACK has all singular values nearly as soon
 
 
 def step_singular_values(

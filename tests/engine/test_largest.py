@@ -75,7 +75,7 @@ def test_random_products_against_lapack(n: int) -> None:
 
 
 def test_positive_entries_do_not_leave_the_float_range() -> None:
-    """c ones (n, n) has one value, c n: of G the 128th power would be up to 64^256 = 2^1536.
+    """c ones (n, n) has one value, c n: of G the 256th power would be up to 64^512 = 2^3072.
     Nothing warns, and there is a proof.
     """
     c = np.array([0.51, 0.75, 0.999])

@@ -1,7 +1,7 @@
 """The largest singular value of a matrix from traces of powers of A^T A.
 
 Claims:
-- A value that is accepted is right: SLACK / 2 + n^2 eps / 2, against closed forms and against
+- A value that is accepted is right: SLACK / 2 + n (n + 1) eps / 2, against closed forms and against
   LAPACK, for equal values, nearly equal ones, rank one, zero, orthogonal times diagonal, any scale;
   for every matrix of random steps.
 - The bounds hold for any matrix: what they say of an eigenvalue is never above it, and nothing
@@ -24,7 +24,7 @@ from tests.engine.matrices import MATRICES, random, rotations, with_values
 
 def proved_within(n: int) -> float:
     """The bound of the module, and n eps for LAPACK or the matrix where that is the judge."""
-    return SLACK / 2 + (n * n / 2 + n) * float(np.finfo(float).eps)
+    return SLACK / 2 + (n * (n + 1) / 2 + n) * float(np.finfo(float).eps)
 
 
 SCALED = MATRICES | {
@@ -51,7 +51,7 @@ def test_orthogonal_times_diagonal() -> None:
     assert np.abs(found.sigma / d.max(axis=1) - 1).max() < 2 * proved_within(24)
 
 
-@pytest.mark.parametrize("n", [2, 3, 8, 32, 48])
+@pytest.mark.parametrize("n", [2, 3, 8, 32, 64])
 def test_random_steps_against_lapack(n: int) -> None:
     """Saturated and not; wide and narrow gaps: every one."""
     gain = np.geomspace(0.1, 5, 60)[:, None, None]
@@ -182,7 +182,7 @@ def in_float(d: Array, W: Array) -> Array:
     return np.ldexp(np.linalg.svd(np.ldexp(J, -e[..., None, None]), compute_uv=False)[..., 0], e)
 
 
-@pytest.mark.parametrize("n", [2, 7, 32, 48])
+@pytest.mark.parametrize("n", [2, 7, 32, 64])
 def test_rows_that_are_scaled_are_the_matrix_itself(n: int) -> None:
     """Four steps of five members, three sequences: all with the members' weights, or each with its
     own. Saturated to 1e-11, and rows that are zero.
