@@ -7,13 +7,12 @@ sequences times R, the sequences outermost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from gradlab.cells.interface import Cell, Factor, Factored
+from gradlab.cells.interface import Cell
 from gradlab.engine.backward import Block
 from gradlab.engine.products import Diagonal, Pull
 from gradlab.engine.schedule import Schedule
@@ -52,20 +51,16 @@ def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ..
     local: the cell's local derivatives at one step, arrays (R, rows, B). Where a cell tells the
     diagonal apart (`Factored`), there are two.
     """
-    factored, factor = _kinds(cell)
-    if factored is not None:
-        d, W = factored.factors(p, local)
+    # Factored, Factor: `isinstance` of a protocol is too slow for every step
+    factors: Callable[[Any, Any], tuple[Array, Array]] | None = getattr(cell, "factors", None)
+    factor: Callable[[Any, Any], Array] | None = getattr(cell, "factor", None)
+    if factors is not None:
+        d, W = factors(p, local)
         return _diagonal(_sequence_first(d, sequences)), _matrix(W)
     if factor is not None:
-        return (_diagonal(_sequence_first(factor.factor(p, local), sequences)),)
+        return (_diagonal(_sequence_first(factor(p, local), sequences)),)
     own = type(local)(*(_sequence_first(field, sequences) for field in local))
     return (_vjp(cell, p, own, sequences),)
-
-
-@lru_cache(maxsize=8)
-def _kinds(cell: Cell) -> tuple[Factored | None, Factor | None]:
-    """The cell as what it is: `isinstance` of a protocol is too slow for every step."""
-    return cell if isinstance(cell, Factored) else None, cell if isinstance(cell, Factor) else None
 
 
 def _sequence_first(field: Array, sequences: int) -> Array:
