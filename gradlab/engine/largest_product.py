@@ -13,6 +13,11 @@ every t and every s > t: a value at t counts if none is above TRUST, and if it i
 largest of the product as it stands (gradlab.engine.largest). All others come from `ProductState`,
 which goes the whole way again with the members that need it.
 
+The vectors hardly change from one product to the next, so those of the last step of a block of
+BLOCK are the start for the whole of the block below it: by the step alone, and not by how many
+products are looked at together, so a member has the bits that it has alone. A start is a guess;
+what is found from it is proved as if it had come from nowhere.
+
 What the check costs grows with T^2, though with a small factor: beyond LONGEST it is not made, and
 `ProductState` does everything.
 """
@@ -23,13 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.engine.graded import Exponents, binary, power
-from gradlab.engine.largest import STEEP, WIDEST, largest_singular_values
+from gradlab.engine.largest import WIDEST, Start, largest_singular_values
 from gradlab.engine.products import ProductState, Pull
 from gradlab.nonlinearity import Array
 
 TRUST = 2.0**10  # with n eps |J| for n = 32: rounding as of a step of condition 1e3, or 7e-12
 LONGEST = 4096  # steps
-BATCH = 64  # matrices that are looked at together
+NEAR = 2.0**64  # |P|_F^2 beyond it, or its inverse, gets a scale
+LEAST = (
+    2.0**-800
+)  # |P|_F^2 after a step below it, or above its inverse: the step may have lost some
+BATCH = 192  # matrices that are looked at together, of the steps of a block
+BLOCK = 8  # steps whose vectors are sought from those of the last step before them
+NARROW = 0.1  # what may be missed of |P|_F^2 by two vectors from which others are sought
 AT_ONCE = 16  # steps whose vectors are held against those before
 
 
@@ -48,7 +59,7 @@ class LargestProducts:
     def __init__(self, rows: NDArray[np.int64], R: int, D: int, sequences: int, steps: int) -> None:
         M = sequences * R
         self.rows, self._shape = rows, (R, sequences)
-        self._X = np.tile(np.eye(D), (M, 1, 1))  # P^T, its largest entry in [1/2, 1)
+        self._X = np.tile(np.eye(D), (M, 1, 1))  # P^T, |P|_F^2 within NEAR of 1, times 2^-e
         self._e: Exponents = np.zeros(M, np.int64)
         self._lost = np.zeros(M, bool)  # from here on: zero, not finite, or out of range
         self._steps: list[tuple[Pull, ...]] = []  # from T down
@@ -56,6 +67,7 @@ class LargestProducts:
         self._log_sigma, self._doubt = np.zeros((steps, M)), np.zeros((steps, M), bool)
         self._u, self._seen = np.zeros((M, steps, D)), np.zeros((M, steps, 2, D))
         self._known = 0  # steps that have been looked at
+        self._start: Start | None = None  # of each member, for the steps of this block
         self.unresolved = np.zeros((len(rows), R, sequences), np.int64)
         self.log_sigma = np.full((len(rows), R, sequences, 1), np.nan)
 
@@ -65,18 +77,22 @@ class LargestProducts:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for pull in pulls:
                 X = np.asarray(pull(X), np.float64)
-        top = np.abs(X).max(axis=(1, 2))
-        shift = binary(np.where(np.isfinite(top), top, 0.0))
+        flat = X.reshape(len(X), X.shape[1] ** 2)
+        with np.errstate(over="ignore", under="ignore"):
+            size = np.vecdot(flat, flat)
         # within: nothing that counts has left the range of a double, here or between the factors
-        self._lost |= ~(np.abs(shift) < 400)
-        shift = np.where(self._lost, 0, shift)
-        X = X * power(-shift)[:, None, None]
-        X[self._lost] = 0
-        self._X, self._e = X, self._e + shift
+        self._lost |= ~((size > LEAST) & (size < 1 / LEAST))
+        far = ~((size > 1 / NEAR) & (size < NEAR))
+        if far.any():
+            shift = binary(np.where(self._lost | ~far, 1.0, size)) // 2
+            X = X * power(-shift)[:, None, None]
+            X[self._lost] = 0
+            self._e = self._e + shift
+        self._X = X
         self._doubt[len(self._steps)] = self._lost
         self._steps.append(pulls)
         self._waiting.append((self._X, self._e))
-        if len(self._waiting) * len(X) >= BATCH:
+        if len(self._waiting) * len(X) >= BATCH or len(self._steps) % BLOCK == 0:
             self._look()
 
     def complete(self) -> None:
@@ -102,16 +118,18 @@ class LargestProducts:
         X, e = (np.stack(each) for each in zip(*self._waiting, strict=True))
         self._waiting, self._known = [], new.stop
         steps, M, D = X.shape[:3]
-        flat = X.reshape(-1, D * D)
-        size = np.sqrt(np.vecdot(flat, flat))
-        found = largest_singular_values(X.reshape(-1, D, D), STEEP)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_sigma = np.log(found.mantissa)
-            seen = found.seen / size[:, None, None]
-        self._log_sigma[new] = log_sigma.reshape(steps, M)
-        self._log_sigma[new] += (e + found.exponent.reshape(steps, M)) * np.log(2.0)
-        self._u[:, new] = found.vector.reshape(steps, M, D).swapaxes(0, 1)
-        self._seen[:, new] = seen.reshape(steps, M, 2, D).swapaxes(0, 1)
+        start = self._start
+        if start is not None:
+            start = Start(*(np.concatenate([each] * steps) for each in start))
+        found = largest_singular_values(X.reshape(-1, D, D), start)
+        with np.errstate(divide="ignore"):
+            log_sigma = np.log(found.sigma).reshape(steps, M)
+        self._log_sigma[new] = log_sigma + e * np.log(2.0)
+        U, missed = found.U.reshape(steps, M, 2, D), found.missed.reshape(steps, M)
+        self._u[:, new] = U[:, :, 0].swapaxes(0, 1)
+        self._seen[:, new] = found.seen.reshape(steps, M, 2, D).swapaxes(0, 1)
+        if self._known % BLOCK == 0:
+            self._start = Start(U[-1], missed[-1] < NARROW)
 
     def _astray(self) -> NDArray[np.bool_]:
         """(steps, M): where |u^T P_s| is below |P_s| / TRUST for some s before.

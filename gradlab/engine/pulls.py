@@ -7,12 +7,12 @@ sequences times R, the sequences outermost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from gradlab.cells.interface import Cell, Factor, Factored
+from gradlab.cells.interface import Cell
 from gradlab.engine.backward import Block
 from gradlab.engine.products import Diagonal, Pull
 from gradlab.engine.schedule import Schedule
@@ -51,12 +51,15 @@ def step_pulls(cell: Cell, p: Any, local: Any, sequences: int) -> tuple[Pull, ..
     local: the cell's local derivatives at one step, arrays (R, rows, B). Where a cell tells the
     diagonal apart (`Factored`), there are two.
     """
+    # Factored, Factor: `isinstance` of a protocol is too slow for every step
+    factors: Callable[[Any, Any], tuple[Array, Array]] | None = getattr(cell, "factors", None)
+    factor: Callable[[Any, Any], Array] | None = getattr(cell, "factor", None)
+    if factors is not None:
+        d, W = factors(p, local)
+        return _diagonal(_sequence_first(d, sequences)), _matrix(W)
+    if factor is not None:
+        return (_diagonal(_sequence_first(factor(p, local), sequences)),)
     own = type(local)(*(_sequence_first(field, sequences) for field in local))
-    if isinstance(cell, Factored):
-        d, W = cell.factors(p, own)
-        return _diagonal(d), _matrix(W)
-    if isinstance(cell, Factor):
-        return (_diagonal(cell.factor(p, own)),)
     return (_vjp(cell, p, own, sequences),)
 
 

@@ -18,7 +18,7 @@ from gradlab.engine.scaled import Scaled, hypot, neighbours
 from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 
-JACOBIANS = 2**20  # bytes of them that are made at once
+JACOBIANS = 2**21  # bytes of them that are made at once
 SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its largest value
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.cells.interface import Cell
-from gradlab.engine.largest import largest_singular_values
+from gradlab.cells.interface import Cell, Factored
+from gradlab.engine.powers import largest_values, largest_values_of_rows
 from gradlab.nonlinearity import Array
 
-WIDEST = 48  # of a wider Jacobian LAPACK has all singular values as soon as the largest is proved
+WIDEST = 64  # of wider Jacobians LAPACK has all singular values nearly as soon
 
 
 def step_singular_values(
@@ -27,6 +27,9 @@ def step_singular_values(
     steps, or for all. NaN where J_t is not finite.
     """
     probe = type(local)(*(field[..., :sequences] for field in local))
+    if largest and isinstance(cell, Factored) and 2 <= local[0].shape[-2] <= WIDEST:
+        d, W = (a.astype(np.float64, copy=False) for a in cell.factors(p, probe))
+        return largest_values_of_rows(d.swapaxes(-1, -2), W[..., None, :, :])[..., None]
     J = cell.jacobian(p, probe)
     return _largest(J) if largest else _all(J)
 
@@ -41,11 +44,11 @@ def _all(J: Array) -> Array:
 
 
 def _largest(J: Array) -> Array:
-    """LAPACK where it is as fast, or where there is nothing to iterate."""
+    """LAPACK where it is as fast, or where the matrix is a number."""
     D = J.shape[-1]
     if not 2 <= D <= WIDEST:
         return _all(J)[..., :1]
-    found = largest_singular_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
+    found = largest_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
     return found.sigma.reshape(*J.shape[:-2], 1)
 
 
