@@ -43,8 +43,8 @@ def block_steps(T: int, numbers: int) -> int:
     some times.
 
     A block costs some hundred calls, whatever its size: longer ones are for many steps of little
-    work, and for members that have them for themselves; shorter ones for large states. It depends on nothing but the shape of a member, whose
-    digits it has a part in.
+    work, and for members that have them for themselves; shorter ones for large states. It depends
+    on nothing but the shape of a member, whose digits it has a part in.
     """
     steps = BLOCK if numbers < WIDE else 2 * BLOCK
     while steps > SHORTEST and steps * numbers > LARGE:
