@@ -276,6 +276,20 @@ def test_words_say_layer_direction_and_weights_where_that_is_what_they_are() -> 
     )
 
 
+def test_the_legend_of_layers_has_words_for_every_part() -> None:
+    """Not the names of arrays, which are nobody's words: h_total."""
+    source = record("three layers")
+    source = replace(
+        source,
+        names=source.names | {"parts": [*source.names["parts"], "h_total"]},
+        arrays=source.arrays | {"log10_grad_norm_h_total": source["log10_grad_norm_h"] + 1},
+    )
+    _, ax = drawn_of("gradient_norms", source)
+    labels = [str(label) for label in ax.get_legend_handles_labels()[1]]
+    assert "hₜ with its paths up the layers" in labels
+    assert not any("_" in label for label in labels)
+
+
 # ---------------------------------------------------------------- layers of both directions
 
 BOTH_WAYS = [case for case in CASES if "both ways" in case]
