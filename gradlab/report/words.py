@@ -187,6 +187,8 @@ def findings(record: Record) -> list[str]:
     lines = []
     if set(summary["theory"]) == {"reason"}:  # beside a prediction it stands below the table
         lines.append(f"theory: no prediction of the rate: {summary['theory']['reason']}")
+    if record.config.get("weight_gradients") == "none":
+        lines.append("gradients of the weights: left out (weight_gradients: none)")
     memory = lags.told(record, of, travelled(record))
     if memory is not None:
         lines.append(f"memory: {memory}")
