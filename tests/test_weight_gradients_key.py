@@ -156,6 +156,10 @@ def test_tables_and_sentences_tell_what_there_is() -> None:
     acted = clipping(record)
     assert acted is not None and "acted at" in acted  # not that there were no gradient
     assert not any("truncation" in line or "memory" in line for line in findings(record))
+    # where a reader would look for them: that they were left out, and by which key
+    left_out = "gradients of the weights: left out (weight_gradients: none)"
+    assert left_out in findings(record)
+    assert left_out not in findings(ran(truncate={"steps": 3, "mode": "chunked"}))
 
 
 def test_folder_page_and_comparison(tmp_path: Path) -> None:

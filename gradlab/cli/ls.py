@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gradlab.record import Record
     from gradlab.sweeps.result import SweepResult
 
+# of every row of --json, whatever results there are
+ALWAYS = {"name": None, "kind": None, "unfinished": False, "unfinished_after": None, "done": None}
+
 
 def ls(
     root: Annotated[
@@ -21,7 +24,7 @@ def ls(
     json: Json = False,
 ) -> None:
     """List the results under a folder, and trainings that were interrupted. What cannot be read is
-    named, and the rest listed.
+    named, and the rest listed. With --json all rows have the same keys: null where one has nothing.
     """
     from gradlab.errors import GradlabError
     from gradlab.store import Folder, load
@@ -67,10 +70,16 @@ def _print_json(found: dict[str, Record | SweepResult], begun: dict[str, int | N
 
     rows: list[dict[str, Any]] = []
     for name, result in found.items():
+        row: dict[str, Any] = {"name": name}
         if isinstance(result, Record):
-            row = {"identity": result.identity, "config": result.config} | result.summary
+            row |= {"kind": "training" if "train" in result.summary else "run"}
+            row |= {"identity": result.identity, "config": result.config} | result.summary
         else:
-            row = {"done": result.done} | result.description
-        rows.append({"name": name} | row)
-    rows += [{"name": name, "unfinished_after": update} for name, update in begun.items()]
-    typer.echo(json.dumps(rows, indent=2))
+            row |= {"kind": "sweep", "done": result.done} | result.description
+        rows.append(row)
+    for name, update in begun.items():
+        row = {"name": name, "kind": "training", "unfinished": True, "unfinished_after": update}
+        rows.append(row)
+    keys = ALWAYS | dict.fromkeys(key for row in rows for key in row)
+    same = [dict.fromkeys(keys) | ALWAYS | row for row in rows]
+    typer.echo(json.dumps(same, indent=2))

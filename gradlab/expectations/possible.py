@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from difflib import SequenceMatcher
 
 from gradlab.config import Expectation
 from gradlab.config.expectation import NONE, OPTIONS
 from gradlab.config.problems import guess
 from gradlab.errors import GradlabError, Problem
 from gradlab.expectations.names import (
-    ALWAYS,
     NUMBER,
     Kind,
     Names,
@@ -39,6 +39,7 @@ ABSENT = {  # what a run must have for a part of the summary to be there
     "sigma_max": "no recurrent matrix",
     "spectral_radius": "no recurrent matrix that is the same at every step, or no spectrum",
 }
+FEW = 10  # names that are told at once
 FROM_ONE = ("sigma_m", "saturation", "log10_weight_grad_norm")  # of a step t, which is 1 at least
 
 
@@ -69,7 +70,7 @@ def _problems(one: Expectation, known: Names, spec: Spec) -> Iterator[Problem]:
     elif one.name not in known.columns and _left_out(one.name, spec):
         yield problem(_left_out(one.name, spec))
     elif one.name not in known.columns:
-        hint = guess(one.name, known.columns) or f"; there are {', '.join(known.columns)}"
+        hint = guess(one.name, known.columns) or f"; {_some(one.name, known.columns, 'steps.csv')}"
         yield problem(f"'{one.name}' is no column of this run's steps.csv{hint}")
     else:
         yield from (problem(text, option) for option, text in _misplaced(one, spec))
@@ -97,8 +98,24 @@ def _unknown(name: str, known: Names, spec: Spec) -> str:
     every = [*known.scalars, *(one for one in means if has_interval(one, known.scalars))]
     if hint := guess(name, every):
         return f"this run has no '{name}'{hint}"
-    beside = [one for one in known.scalars if one.startswith(f"{top}.")] or ALWAYS
-    return f"this run has no '{name}'; there are {', '.join(beside)}"
+    beside = [one for one in known.scalars if one.startswith(f"{top}.")]
+    return f"this run has no '{name}'; {_some(name, beside or known.scalars)}"
+
+
+def _some(name: str, there: Iterable[str], file: str = "summary.json") -> str:
+    """All names, or where they are many the nearest first, and where to see the others."""
+    every = list(there)
+    if len(every) <= FEW:
+        return f"there are {', '.join(every)}"
+    alike = SequenceMatcher(b=name)
+
+    def likeness(one: str) -> float:
+        alike.set_seq1(one)
+        return alike.ratio()
+
+    near = sorted(every, key=likeness, reverse=True)[:FEW]
+    more = f"and {len(every) - FEW} more: `gradlab run` writes all into {file}"
+    return f"the nearest are {', '.join(near)} {more}"
 
 
 def _left_out(name: str, spec: Spec) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 
 from gradlab.nonlinearity import Array
 from gradlab.record import Record
+from gradlab.report import network
 
 ROUNDING = 1e-13  # of the whole: what is missing less than this is not known
+MOST = 0.8  # of the steps: more are no stretch near the loss
 
 
 def applies(record: Record) -> bool:
@@ -41,3 +43,20 @@ def horizon(record: Record) -> int | None:
     known = np.asarray(found, float)
     known = known[np.isfinite(known) & (known > 0)]
     return int(np.ceil(np.median(known))) if len(known) else None
+
+
+def told(record: Record, of: str, reached: int) -> str | None:
+    """The memory horizon in words, counted back from where the loss is, of so many steps that the
+    gradient reaches; None where there is no horizon.
+    """
+    near = horizon(record)
+    if near is None:
+        return None
+    loss = "each loss term" if network.sums(record) else "the loss"
+    if near == 1:
+        return f"95 % of {of} comes from the {network.unit(record)} of {loss} itself"
+    units = network.unit(record, near)
+    if near > MOST * reached:
+        some = f"{near} of the" if near < reached else "all"
+        return f"it takes {some} {reached} {units} up to {loss} to make 95 % of {of}"
+    return f"95 % of {of} comes from the {near} {units} up to {loss}"

@@ -39,7 +39,7 @@ def norms_by_lag(record: Record) -> Table:
     over_seeds: dict[str, Callable[[Array], Array]] = {"left": np.median}
     if len(record["seeds"]) > 1:
         over_seeds |= {"min": np.min, "max": np.max}
-    header = (f"{network.unit(record, 2)} back", *(f"|dL/d{part}|" for part in parts), *over_seeds)
+    header = (f"{network.unit(record, 2)} back", *(_norm_of(part) for part in parts), *over_seeds)
     curves = {part: record[f"log10_grad_norm_{part}"] for part in parts}
     with np.errstate(invalid="ignore"):  # -inf - -inf: nothing left of nothing
         ratio = curves["h"] - curves["h"][:, [int(np.argmin(np.abs(record["t"] - last)))]]
@@ -53,6 +53,12 @@ def norms_by_lag(record: Record) -> Table:
         ", median over seeds; what is left of them" if len(over_seeds) > 1 else ""
     )
     return Table(title, header, tuple(body))
+
+
+def _norm_of(part: str) -> str:
+    """|dL/dc|, or |dL/dc| total: in two words, for a narrow terminal to break between them."""
+    bare = part.removesuffix("_total")
+    return f"|dL/d{bare}|" + " total" * (bare != part)
 
 
 def _few(last: int) -> list[int]:

@@ -6,12 +6,14 @@ On a terminal with colours and rules, plain text when piped; 80 columns are enou
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import IO
 
 import numpy as np
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -75,17 +77,48 @@ def show_sweep(lines: list[str], out: Console) -> None:
 
 
 def print_table(table: Table, out: Console) -> None:
-    """A table with its first column to the left and numbers to the right."""
+    """A table with its first column to the left and numbers to the right. Where it is too wide,
+    headers and the first column are broken between words and columns move closer; what still does
+    not fit stands below, beside the first column once more. No number is ever cut: a part of one
+    would be read as another.
+    """
     style = (box.SIMPLE_HEAD if unicode(out) else box.ASCII2) if out.is_terminal else None
     out.print(Text(table.title, style="italic"))  # rich would wrap it to the table's width
-    rich = RichTable(box=style, pad_edge=False)
-    for index, name in enumerate(table.header):
-        rich.add_column(Text(name), justify="left" if index == 0 else "right")
-    for row in table.rows:
-        rich.add_row(*(Text(cell) for cell in row))
-    out.print(rich)
+    narrowest = [_narrowest(table, index) for index in range(len(table.header))]
+    rule = 1 if style else 0  # characters of a border, which is at both ends too
+    padding = 2
+    if style and sum(narrowest) + len(narrowest) * (padding + rule) + rule > out.width:
+        padding = 1
+    for columns in _blocks(narrowest, padding + rule, out.width - rule):
+        rich = RichTable(box=style, pad_edge=False, padding=(0, 1, 0, padding - 1))
+        for index in columns:
+            side: JustifyMethod = "right" if index else "left"
+            name = Text(table.header[index])
+            rich.add_column(name, justify=side, min_width=narrowest[index], overflow="fold")
+        for row in table.rows:
+            rich.add_row(*(Text(row[index]) for index in columns))
+        out.print(rich)
     for note in table.notes:
         out.print(Text(note, style="dim"))
+
+
+def _narrowest(table: Table, index: int) -> int:
+    """The longest word of a column, which cannot be broken."""
+    texts = (table.header[index], *(row[index] for row in table.rows))
+    return max((cell_len(word) for text in texts for word in text.split()), default=1)
+
+
+def _blocks(narrowest: Sequence[int], around: int, room: int) -> list[list[int]]:
+    """Columns that stand beside each other, by their index, each time after the first."""
+    widths = [width + around for width in narrowest]
+    blocks, used = [[0]], widths[0]
+    for index, width in enumerate(widths[1:], start=1):
+        if used + width > room and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(index)
+        used += width
+    return blocks
 
 
 def print_entries(entries: dict[str, list[str]], out: Console) -> None:

@@ -12,7 +12,6 @@ from gradlab.record import Record
 from gradlab.report import lags, network, told_precision
 
 NOTHING = 1e-12  # nats per step: rounding, and no growth
-MOST = 0.8  # of the steps: more are no stretch at the end
 
 
 def headline(record: Record) -> str:
@@ -188,13 +187,11 @@ def findings(record: Record) -> list[str]:
     lines = []
     if set(summary["theory"]) == {"reason"}:  # beside a prediction it stands below the table
         lines.append(f"theory: no prediction of the rate: {summary['theory']['reason']}")
-    horizon = lags.horizon(record)
-    if horizon is not None:
-        last = f"last {horizon} steps" if horizon > 1 else "last step"
-        told = f"95 % of {of} comes from the {last}"
-        if horizon > MOST * travelled(record):
-            told = f"it takes {horizon} of {travelled(record)} steps to make 95 % of {of}"
-        lines.append(f"memory: {told}")
+    if record.config.get("weight_gradients") == "none":
+        lines.append("gradients of the weights: left out (weight_gradients: none)")
+    memory = lags.told(record, of, travelled(record))
+    if memory is not None:
+        lines.append(f"memory: {memory}")
     cut = summary.get("truncation")
     if cut is not None and cut["lost"] is not None:
         what = f"truncation ({cut['mode']}, {cut['steps']} steps): loses {share(cut['lost'])}"

@@ -9,6 +9,8 @@ Claims:
 
 from __future__ import annotations
 
+import re
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +105,41 @@ def test_a_mean_goes_by_its_own_name_where_there_is_its_interval() -> None:
     assert kind_of("theory.random_matrix.source", told) == TEXT
 
 
+@pytest.mark.parametrize("name", ["theory.zzz", "theory.xxxxxxxxxxxx"])
+def test_of_many_names_the_nearest_are_told_and_where_the_others_are(name: str) -> None:
+    every = [one for one in names(spec_of(cell="rnn")).scalars if one.startswith("theory.")]
+    with pytest.raises(GradlabError) as refused:
+        spec_of(cell="rnn", expect={name: 1})
+    text = str(refused.value)
+    assert "all into summary.json" in text
+    told = re.findall(r"theory\.[\w.]*\w", text.partition("the nearest are ")[2])
+    assert len(set(told)) == len(told) < len(every) and set(told) <= set(every)
+    assert f"and {len(every) - len(told)} more" in text
+
+    def likeness(one: str) -> float:
+        return SequenceMatcher(None, one, name).ratio()
+
+    # nobody left out is nearer than one that is told, and those told begin with the nearest
+    found = [likeness(one) for one in told]
+    assert found == sorted(found, reverse=True)
+    assert max(likeness(one) for one in every if one not in told) <= found[-1]
+
+
+def test_of_few_names_all_are_told() -> None:
+    spec = spec_of(cell="rnn", clip=1.0)
+    with pytest.raises(GradlabError, match="there are ") as refused:
+        spec_of(cell="rnn", clip=1.0, expect={"clip.zzzzzz": 1})
+    assert set(re.findall(r"clip\.\w+", str(refused.value).partition("there are")[2])) == {
+        one for one in names(spec).scalars if one.startswith("clip.")
+    }
+
+
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"verdit": "exploding"}, "no 'verdit' (did you mean 'verdict'?)"),
     ({}, {"growth_rat": 1}, "no 'growth_rat' (did you mean 'growth_rate'?)"),
     ({}, {"gates.h.maen": 1}, "no 'gates.h.maen' (did you mean 'gates.h.mean'?)"),
     ({}, {"growth_rate": {"mni": 1}}, "unknown key 'growth_rate.mni' (did you mean 'min'?)"),
-    ({}, {"qqq": 1}, "no 'qqq'; there are verdict, growth_rate.mean"),
+    ({}, {"qqq": 1}, "no 'qqq'; the nearest are "),
     ({}, {"clip.rate": 1}, "no 'clip.rate': it has no clip"),
     ({}, {"truncation.lost": 1}, "no 'truncation.lost': it has no truncate"),
     ({}, {"loss": 1}, "no 'loss': it has no loss but the gradient"),

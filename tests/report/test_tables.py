@@ -60,7 +60,7 @@ def test_one_seed_has_no_least_and_no_largest() -> None:
 def test_a_cell_state_has_its_own_columns() -> None:
     header = norms_by_lag(record(cell="lstm")).header
     assert header == (
-        *("steps back", "|dL/dh|", "|dL/dc|", "|dL/dc_total|"),
+        *("steps back", "|dL/dh|", "|dL/dc|", "|dL/dc| total"),
         *("left", "min", "max"),
     )
 
@@ -197,6 +197,34 @@ def test_a_record_fits_into_eighty_columns(cell: str) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("width", [80, 60, 40])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_no_number_of_several_layers_is_cut(
+    directions: int, width: int, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every column is there, with every digit, at any width: what does not fit stands below."""
+    monkeypatch.setenv("TERM", "xterm")
+    table = norms_by_lag(
+        record(cell="lstm", layers=2, bidirectional=directions == 2, seq_len=20, hidden_size=4)
+    )
+    # as wide as such numbers get: seven columns of eight characters
+    wide = tuple((row[0], *("0.000789" for _ in row[1:])) for row in table.rows)
+    file = io.StringIO()
+    monkeypatch.setattr(file, "isatty", lambda: terminal)
+    out = console(file)
+    out.width, out.no_color = width, True
+    print_table(Table(table.title, table.header, wide), out)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert len(re.findall(r"(?<!\S)0\.000789(?!\S)", text)) == len(wide) * (len(wide[0]) - 1)
+    for word in {word for name in table.header for word in name.split()}:
+        assert re.search(rf"(?<!\S){re.escape(word)}(?!\S)", text)
+    if width == 80:  # one table: no lag is told twice
+        assert sum(line.split()[:1] == ["20"] for line in text.splitlines()) == 1
 
 
 def test_a_record_shows_itself() -> None:

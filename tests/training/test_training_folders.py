@@ -161,17 +161,29 @@ def test_an_unfinished_training_is_listed_and_left(
     if torn:
         state.write_bytes(state.read_bytes()[:-100])
     listed = json.loads(command("ls", results, "--json").stdout)
-    assert listed == [{"name": "x", "unfinished_after": None if torn else 3}]
+    after = None if torn else 3
+    unfinished = {"name": "x", "kind": "training", "unfinished": True, "unfinished_after": after}
+    assert listed == [unfinished | {"done": None}]
     where = "unfinished" if torn else "after update 3"
     assert re.search(rf"^x +training +{where}", command("ls", results).stdout, re.M)
     refused(command("show", results / "x"), "is a training that is unfinished", "`gradlab train`")
+    gradlab.run({"cell": "rnn", "hidden_size": 3, "figures": "none"}, out=results / "a")
+    beside = json.loads(command("ls", results, "--json").stdout)
+    assert [row["kind"] for row in beside] == ["run", "training"]
+    assert beside[0].keys() == beside[1].keys() > {"verdict", "config", "identity", "done"}
+    assert {key: value for key, value in beside[1].items() if value is not None} == {
+        key: value for key, value in unfinished.items() if value is not None
+    }
+    assert beside[0]["unfinished"] is False
     files = sorted(state.parent.iterdir())
     cleaned = command("clean", results, "--yes")
     assert cleaned.exit_code == 0
     assert "`gradlab train` goes on with it" in cleaned.stderr
     assert sorted(state.parent.iterdir()) == files
     run(config, Place(Folder(results / "x")))
-    assert [row["name"] for row in json.loads(command("ls", results, "--json").stdout)] == ["x"]
+    finished = json.loads(command("ls", results, "--json").stdout)
+    assert [(row["name"], row["kind"]) for row in finished] == [("a", "run"), ("x", "training")]
+    assert finished[0].keys() == finished[1].keys()
     assert command("clean", results).stderr == "gradlab: nothing to remove\n"
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LN10 = math.log(10)
 ROOM = 0.25  # of the span of the data, above them: for the bound to be seen leaving
 NAMES = {"h": "hₜ", "c_total": "cₜ with its path through hₜ", "c": "cₜ, hₜ held fixed"}
+NAMES["h_total"] = "hₜ with its paths up the layers"
 
 
 def applies(record: Record) -> bool:

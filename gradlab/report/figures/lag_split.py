@@ -4,10 +4,12 @@ dL/dW is a sum over all loss terms and all steps before them; A_lag is the part 
 before the loss term. Against the lag, on a logarithmic axis: the norm of A_lag relative to that of
 the whole gradient (circles), and what is still missing when all parts up to this lag are added
 (squares), each the median over the seeds with their spread. The shaded lags are the memory
-horizon: with them the sum is within 5 % of the whole, in norm. (Norms of parts do not add up to the
-norm of the whole: a part can be larger than it.) A vertical line shows where truncation cuts; the
-title then says what it loses; the whole is the gradient without truncation. What is more than 16
-decades below the highest value is not shown, nor are lags from which on nothing else is.
+horizon: with them the sum is within 5 % of the whole, in norm. A lag is how far before the loss,
+whatever the step t: when in the sequence the terms are, weight_gradient shows. (Norms of parts do
+not add up to the norm of the whole: a part can be larger than it.) A vertical line shows where
+truncation cuts; the title then says what it loses; the whole is the gradient without truncation.
+What is more than 16 decades below the highest value is not shown, nor are lags from which on
+nothing else is.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MISSING = 0.05  # of the norm, at the memory horizon
-ALL = 0.8  # a horizon of more of the steps than this is no message
 DEEPEST = 16.0  # decades below the highest value that are shown: below is rounding, or nothing
 
 
@@ -73,14 +74,10 @@ def title(record: Record) -> str:
     cut = network.truncation(record)
     if cut is not None and lost and lost["lost"] is not None:
         return f"Truncation after {cut.steps} steps loses {share(lost['lost'])} of {of}"
-    horizon, reached = lags.horizon(record), travelled(record)
-    if horizon is None:
+    told = lags.told(record, of, travelled(record))
+    if told is None:
         return f"No memory horizon: {of} is zero or lost"
-    if horizon > ALL * reached and reached > 1:
-        some = f"{horizon} of" if horizon < reached else "all"
-        return f"It takes {some} {reached} steps to make 95 % of {of}"
-    last = f"last {horizon} steps" if horizon > 1 else "last step"
-    return f"95 % of {of} comes from the {last}"
+    return f"By lag: {told}"
 
 
 def _notes(record: Record) -> list[str]:
@@ -90,6 +87,6 @@ def _notes(record: Record) -> list[str]:
         notes.append(f"in norm; cosine with the whole gradient: {plain(lost['cosine'])}")
     elif lags.horizon(record) is not None:
         notes.append("the sum of these parts is within 5 % of the whole, in norm")
-    if network.sums(record):
-        notes.append("steps count back from each of the loss terms")
+    if network.tied(record):
+        notes.append("the lag is how far before the loss; weight_gradient shows when, by step t")
     return notes

@@ -3,7 +3,9 @@
 dL/dW_hh is a sum with one term for every step. Against t, on a logarithmic axis: the norm of the
 term of step t, the median over the seeds with their spread. The shaded steps hold 95 % of the sum
 of these norms, counted from whichever end needs fewer steps: a network whose gradient vanishes
-learns from the last few steps only. (Norms of parts do not add up to the norm of the whole: what is
+learns from the last few steps only. t is when in the sequence a step is, not how far before the
+loss: that is in lag_split, and where the gradient enters at every step, a network learns from all
+times and yet from few steps back. (Norms of parts do not add up to the norm of the whole: what is
 counted is the sum of norms, not the norm of the sum.) For a cell without a recurrent matrix it is
 W_ih. Of a net with its own weights at every step, t is the layer, and the norms are those of the
 layers' own gradients: the title says which layers learn more than the others; whether any learns at
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradlab.record import Record
-from gradlab.report import network, style
+from gradlab.report import lags, network, style
 from gradlab.report.figures import captions, decades, marks
 from gradlab.report.figures.ensemble import Array, draw_curve, members, over_members
 from gradlab.report.words import travelled
@@ -80,8 +82,8 @@ def title(record: Record) -> str:
     most = "at most " if np.diff(record["t"]).max(initial=0) > 1 else ""
     which = f"{most}the {end}{count or ' one'} of {reached} steps" if some else "all steps"
     if network.bidirectional(record):
-        return f"Forward direction learns from {which}"
-    return f"The weights learn from {which}"
+        return f"By time: the forward direction learns from {which}"
+    return f"By time: the weights learn from {which}"
 
 
 def holding(record: Record) -> Stretch:
@@ -113,4 +115,6 @@ def _notes(record: Record) -> list[str]:
     lost = int(np.count_nonzero(record["overflow_step"] > 0))
     seeds = len(record["seeds"])
     left_out = [f"{lost} of {seeds} seeds left out: their states overflowed"] if lost else []
-    return network.front(record) + left_out + marks.notes(record)
+    other = ["t is when in the sequence; lag_split shows how far before the loss"]
+    beside = other if network.tied(record) and lags.applies(record) else []
+    return network.front(record) + beside + left_out + marks.notes(record)

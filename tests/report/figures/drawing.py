@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from gradlab.record import Record
 from gradlab.report import figures, style
 from gradlab.report.figures import captions
 
@@ -18,11 +19,16 @@ from gradlab.report.figures import captions
 @cache
 def drawn(name: str, case: str) -> tuple[Figure, Axes]:
     """A figure as `save` makes it, drawn."""
+    return drawn_of(name, record(case))
+
+
+def drawn_of(name: str, source: Record) -> tuple[Figure, Axes]:
+    """The figure of this record."""
     with style.applied():
         figure = style.new_figure(figures.FIGURES[name].size)
         FigureCanvasAgg(figure)
         ax = figure.add_subplot()
-        figures.FIGURES[name].draw(ax, record(case))
+        figures.FIGURES[name].draw(ax, source)
         captions.make_room(figure, ax)
         figure.draw_without_rendering()
     return figure, ax

@@ -228,7 +228,7 @@ def test_stretch_of_a_geometric_series() -> None:
     assert early == (1, 5, False)
     equal = weights(lambda t: 0 * t)
     assert weight_gradient.holding(equal).steps == 95
-    assert weight_gradient.title(equal) == "The weights learn from all steps"
+    assert weight_gradient.title(equal) == "By time: the weights learn from all steps"
     assert weight_gradient.holding(weights(lambda t: 1000 * t)).steps == 1
 
 

@@ -12,10 +12,11 @@ Claims:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import drawn, line
+from drawing import drawn, drawn_of, line
 from figure_records import CASES, NETWORKS, record
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, QuadMesh
@@ -156,14 +157,35 @@ def test_parts_are_relative_to_the_whole_gradient(case: str) -> None:
 def test_titles_of_the_lag_split() -> None:
     horizon = math.ceil(np.median(record("short memory")["memory_horizon"]))
     assert lag_split.title(record("short memory")) == (
-        f"95 % of ∂L/∂W_hh comes from the last {horizon} steps"
+        f"By lag: 95 % of ∂L/∂W_hh comes from the {horizon} steps up to the loss"
     )
-    assert lag_split.title(record("memory of a step")).endswith("from the last step")
-    assert lag_split.title(record("long memory")).startswith("It takes ")
+    assert lag_split.title(record("memory of a step")).endswith("the step of the loss itself")
+    assert lag_split.title(record("long memory")).startswith("By lag: it takes ")
     lost = record("truncated").summary["truncation"]["lost"]
     assert lag_split.title(record("truncated")) == (
         f"Truncation after 10 steps loses {100 * lost:.0f} % of ∂L/∂W_hh"
     )
+
+
+def test_time_and_lag_are_not_read_against_each_other() -> None:
+    """A gradient that enters at every step comes from all times, and yet from a few steps back:
+    each of the two titles says what it is over, and each figure names the other.
+    """
+    source = record("short memory")
+    every = source.config | {"loss": source.config["loss"] | {"at": "all"}}
+    even = np.where(source["t"] > 0, 0.0, np.nan)[None].repeat(len(source["seeds"]), axis=0)
+    every_step = replace(
+        source, config=every, arrays=source.arrays | {"log10_weight_grad_norm": even}
+    )
+    assert weight_gradient.title(every_step) == "By time: the weights learn from all steps"
+    assert lag_split.title(every_step).startswith("By lag: 95 % of ")
+    assert lag_split.title(every_step).endswith("steps up to each loss term")
+    for figure, other in ((weight_gradient, "lag_split"), (lag_split, "weight_gradient")):
+        _, ax = drawn_of(figure.__name__.rpartition(".")[-1], every_step)
+        assert any(other in text.get_text() for text in ax.texts)
+    arrays = {name: a for name, a in every_step.arrays.items() if "lag" not in name}
+    _, ax = drawn_of("weight_gradient", replace(every_step, arrays=arrays))  # nothing was split
+    assert not any("lag_split" in text.get_text() for text in ax.texts)
 
 
 def test_the_cut_is_at_the_lag_of_the_truncation() -> None:
@@ -245,11 +267,27 @@ def test_words_say_layer_direction_and_weights_where_that_is_what_they_are() -> 
     alike = "The gradients of all layers are of a like size"
     assert weight_gradient.title(record("deep net that learns")) == alike
     assert gradient_norms.title(record("both directions")).startswith("forward direction, ")
-    assert weight_gradient.title(record("both directions")).startswith("Forward direction ")
+    assert weight_gradient.title(record("both directions")).startswith(
+        "By time: the forward direction "
+    )
     assert "W_ih" in drawn("weight_gradient", "no recurrent matrix")[1].get_ylabel()
     assert "all layers" in str(
         drawn("gradient_norms", "two even layers")[1].get_legend_handles_labels()
     )
+
+
+def test_the_legend_of_layers_has_words_for_every_part() -> None:
+    """Not the names of arrays, which are nobody's words: h_total."""
+    source = record("three layers")
+    source = replace(
+        source,
+        names=source.names | {"parts": [*source.names["parts"], "h_total"]},
+        arrays=source.arrays | {"log10_grad_norm_h_total": source["log10_grad_norm_h"] + 1},
+    )
+    _, ax = drawn_of("gradient_norms", source)
+    labels = [str(label) for label in ax.get_legend_handles_labels()[1]]
+    assert "hₜ with its paths up the layers" in labels
+    assert not any("_" in label for label in labels)
 
 
 # ---------------------------------------------------------------- layers of both directions

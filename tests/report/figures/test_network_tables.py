@@ -99,9 +99,9 @@ def test_rates_of_layers_that_read_both_ways() -> None:
 
 TOLD = {
     "layers both ways": "(forward direction, last layer): ",
-    "short memory": "memory: 95 % of dL/dW_hh comes from the last 9 steps",
-    "memory of a step": "memory: 95 % of dL/dW_hh comes from the last step",
-    "no recurrent matrix": "memory: 95 % of dL/dW_ih comes from the last 6 steps",
+    "short memory": "memory: 95 % of dL/dW_hh comes from the 9 steps up to the loss",
+    "memory of a step": "memory: 95 % of dL/dW_hh comes from the step of the loss itself",
+    "no recurrent matrix": "memory: 95 % of dL/dW_ih comes from the 6 steps up to the loss",
     "truncated": "truncation (sliding, 10 steps): loses 10 % of dL/dW_hh;",
     "chunks": "truncation (chunked, 7 steps): loses 48 % of dL/dW_hh;",
     "factors between": "the texts' claim, basically 0 or 1, does not hold",
