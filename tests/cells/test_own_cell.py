@@ -155,7 +155,11 @@ def test_given_derivatives_pass_the_checks_but_in_saturation(tmp_path: Path) -> 
     assert all(r.regime == "saturated" for r in results if not r.passed)
 
 
-def test_a_file_with_the_whole_interface_is_used_as_it_is(tmp_path: Path) -> None:
+def test_a_file_with_the_whole_interface_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the rnn by its functions, as the file: its kernel has slopes with other last digits
+    monkeypatch.setattr("gradlab.engine.forward.kernel_of", lambda cell: None)
     path = written(tmp_path, WHOLE)
     assert find(path).linearize is CELLS["rnn"].linearize
     # of an own cell products only where asked for, and no gates, which it does not name
