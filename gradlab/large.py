@@ -50,7 +50,7 @@ def product(W: Array, h: Array, out: Array) -> None:
         np.matmul(W, h, out=out)
 
 
-def drive(W: Array, h: Array, b: Array, out: Array) -> Callable[[], Any]:
+def begin_affine(W: Array, h: Array, b: Array, out: Array) -> Callable[[], Any]:
     """W h + b for W (R, G, H), h (R, H, B) and b (R, G, 1), begun: what waits until it is there."""
 
     def piece(rows: slice) -> None:

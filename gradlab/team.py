@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from gradlab.workers import STARTING, Ended
 
@@ -81,12 +81,19 @@ def ahead(begins: Iterable[Callable[[], Callable[[], Result]]]) -> Iterator[Resu
         yield waiting.popleft()()
 
 
-class Begun(Generic[Result]):
+class Begun(Protocol[Result]):
     """Pieces of which some may be done, some are being worked on, and some are left."""
 
-    def __init__(
-        self, pieces: Iterable[Piece[Result]], told: SimpleQueue[None] | None = None
-    ) -> None:
+    def results(self) -> list[Result]:
+        """What the pieces have returned, in their order; what is left is done now. Raises what the
+        first piece that failed has raised.
+        """
+
+
+class _Shared(Generic[Result]):
+    """Pieces that several threads take from."""
+
+    def __init__(self, pieces: Iterable[Piece[Result]], told: SimpleQueue[None]) -> None:
         """told: where there is a word for each piece that another thread has ended."""
         self._left = deque(enumerate(pieces))
         self._ended: deque[Ended[Result]] = deque()
@@ -97,11 +104,8 @@ class Begun(Generic[Result]):
         return self._count
 
     def results(self) -> list[Result]:
-        """What the pieces have returned, in their order; what is left is done now. Raises what the
-        first piece that failed has raised.
-        """
         self._awaited -= self._context.run(self._rest)
-        while self._awaited and self._told is not None:
+        while self._awaited:
             self._told.get()
             self._awaited -= 1
         return [each.result() for each in sorted(self._ended, key=attrgetter("index"))]
@@ -112,7 +116,6 @@ class Begun(Generic[Result]):
 
     def help(self, crew: _Crew) -> None:
         """Do pieces in another thread, as long as there are any."""
-        assert self._told is not None  # nobody else knows of it otherwise
         for _ in self._work():
             self._told.put(None)
             if crew.over:
@@ -137,7 +140,7 @@ class Begun(Generic[Result]):
             yield
 
 
-class _Done(Begun[Result]):
+class _Done(Generic[Result]):
     """Pieces that were done where they were begun."""
 
     def __init__(self, found: list[Result]) -> None:
@@ -155,7 +158,7 @@ class _Crew:
 
         self.over = False
         self._queue = queue.SimpleQueue
-        self._calls: SimpleQueue[Begun[Any] | None] = queue.SimpleQueue()
+        self._calls: SimpleQueue[_Shared[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, threads: int) -> None:
@@ -167,7 +170,7 @@ class _Crew:
 
     def begin(self, pieces: Iterable[Piece[Result]], keep: int = 0) -> Begun[Result]:
         """keep: pieces that the caller will do himself, at once."""
-        begun = Begun(pieces, self._queue())
+        begun = _Shared(pieces, self._queue())
         for _ in range(min(len(begun) - keep, len(self._threads))):
             self._calls.put(begun)
         return begun

@@ -80,6 +80,5 @@ def _print_json(found: dict[str, Record | SweepResult], begun: dict[str, int | N
     for name, update in begun.items():
         row = {"name": name, "kind": "training", "unfinished": True, "unfinished_after": update}
         rows.append(row)
-    keys = ALWAYS | dict.fromkeys(key for row in rows for key in row)
-    same = [dict.fromkeys(keys) | ALWAYS | row for row in rows]
-    typer.echo(json.dumps(same, indent=2))
+    nothing = ALWAYS | dict.fromkeys(key for row in rows for key in row if key not in ALWAYS)
+    typer.echo(json.dumps([nothing | row for row in rows], indent=2))

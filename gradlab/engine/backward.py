@@ -64,7 +64,7 @@ class _Road(NamedTuple):
     def stops(self, t0: int, n: int) -> list[int]:
         """The steps between t0 and t0 + n where something enters or is cut, descending."""
         found: set[int] = set()
-        for steps in (self.loss.looks, self.cuts):
+        for steps in (self.loss.steps, self.cuts):
             if len(steps) < n:
                 found.update(t for t in steps if t0 < t < t0 + n)
             else:

@@ -56,8 +56,8 @@ class Handed:
     also: Loss | None = None
 
     @property
-    def looks(self) -> Collection[int]:
-        """The steps at which it enters: all."""
+    def steps(self) -> Collection[int]:
+        """At which it enters: all."""
         return range(1, len(self.dh.exponent) + 1)
 
     def at(self, t: int) -> Scaled | None:

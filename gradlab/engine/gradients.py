@@ -28,6 +28,7 @@ from gradlab.engine.scaled import (
     renormalize,
     shift,
     side_by_side,
+    squares,
 )
 from gradlab.engine.sums import Sum, Term, out_of_range
 from gradlab.kernels.layout import columns
@@ -177,16 +178,11 @@ def _squared_norm(left: Array, right: Array) -> Array:
     """||left right^T||_F^2 for every step and member: (n, R)."""
     (m, B), n = left.shape[-2:], right.shape[-2]
     if B * (m + n) >= m * n:
-        return _squares(left @ right.swapaxes(-1, -2))
+        return squares(left @ right.swapaxes(-1, -2))
     gram_left = left.swapaxes(-1, -2) @ left
     gram_right = right.swapaxes(-1, -2) @ right
     square = (gram_left * gram_right).sum(axis=(-1, -2))
     size = np.trace(gram_left, axis1=-2, axis2=-1) * np.trace(gram_right, axis1=-2, axis2=-1)
     for at in zip(*np.nonzero(square < CANCELLATION * size), strict=True):
-        square[at] = _squares(left[at] @ right[at].T)
+        square[at] = squares(left[at] @ right[at].T)
     return square
-
-
-def _squares(a: Array) -> Array:
-    flat = a.reshape(*a.shape[:-2], -1)
-    return np.vecdot(flat, flat)

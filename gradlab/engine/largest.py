@@ -32,10 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.engine.graded import binary, power
+from gradlab.engine.powers import SLACK, cuts, squared
+from gradlab.engine.scaled import squares
 from gradlab.nonlinearity import Array
 
 WIDEST = 64  # of wider ones the powers of G cost more than LAPACK
-SLACK = 2.0**-42
 LEAST_GAP = 2.0**-4  # to what the pair has missed, as a part of theta_1; a guess that may fail
 KNOWN = 3  # how often vectors that are nearly known are multiplied by A^T A before the first proof
 # how often G is squared, then by how many such powers the vectors are multiplied; after each a
@@ -79,16 +80,14 @@ def largest_singular_values(
     m, n = A.shape[:2]
     if start is None:
         start = Start(np.broadcast_to(_start(n), (m, 2, n)), np.zeros(m, bool))
-    pieces = max(-(-A.nbytes // AT_ONCE), 1)
-    step = max(-(-m // pieces), 1)
-    cuts = [slice(k, k + step) for k in range(0, m, step)]
-    parts = [_largest(A[cut], Start(*(each[cut] for each in start)), stages) for cut in cuts]
+    parts = [
+        _largest(A[cut], Start(*(each[cut] for each in start)), stages) for cut in cuts(A, AT_ONCE)
+    ]
     return parts[0] if len(parts) == 1 else Largest(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _largest(A: Array, start: Start, stages: Stages) -> Largest:
-    flat = A.reshape(len(A), A.shape[1] ** 2)
-    total = np.vecdot(flat, flat)
+    total = squares(A)
     with np.errstate(under="ignore"):
         pair, proved = _proved(A, total, start, stages)
         rest = np.flatnonzero(~proved)
@@ -151,8 +150,7 @@ def _by_powers(
     # at most 1: of a matrix of many positive entries powers would leave the float range
     S = own * power(-binary(total[left]))[:, None, None]
     for squarings, turns in stages:
-        for _ in range(squarings):
-            S = S.swapaxes(1, 2) @ S  # symmetric: of A^T A numpy computes one triangle
+        S = squared(S, squarings)
         U = found.U[left]
         for _ in range(turns):
             U = _orthonormal(U @ S)

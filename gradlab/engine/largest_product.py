@@ -30,14 +30,13 @@ from numpy.typing import NDArray
 from gradlab.engine.graded import Exponents, binary, power
 from gradlab.engine.largest import WIDEST, Start, largest_singular_values
 from gradlab.engine.products import ProductState, Pull
+from gradlab.engine.scaled import squares
 from gradlab.nonlinearity import Array
 
 TRUST = 2.0**10  # with n eps |J| for n = 32: rounding as of a step of condition 1e3, or 7e-12
 LONGEST = 4096  # steps
 NEAR = 2.0**64  # |P|_F^2 beyond it, or its inverse, gets a scale
-LEAST = (
-    2.0**-800
-)  # |P|_F^2 after a step below it, or above its inverse: the step may have lost some
+LEAST = 2.0**-800  # |P|_F^2 below it, or above its inverse, after a step: it may have lost some
 BATCH = 192  # matrices that are looked at together, of the steps of a block
 BLOCK = 8  # steps whose vectors are sought from those of the last step before them
 NARROW = 0.1  # what may be missed of |P|_F^2 by two vectors from which others are sought
@@ -77,9 +76,8 @@ class LargestProducts:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for pull in pulls:
                 X = np.asarray(pull(X), np.float64)
-        flat = X.reshape(len(X), X.shape[1] ** 2)
         with np.errstate(over="ignore", under="ignore"):
-            size = np.vecdot(flat, flat)
+            size = squares(X)
         # within: nothing that counts has left the range of a double, here or between the factors
         self._lost |= ~((size > LEAST) & (size < 1 / LEAST))
         far = ~((size > 1 / NEAR) & (size < NEAR))

@@ -110,8 +110,8 @@ class Loss(Protocol):
     """What the engine asks: where the gradient enters, and with what value."""
 
     @property
-    def looks(self) -> Collection[int]:
-        """The steps at which it looks; there may be others among them."""
+    def steps(self) -> Collection[int]:
+        """At which it looks."""
 
     def at(self, t: int) -> Array | Scaled | None:
         """dL_t/ds_t, the rows that have one (the first), or None where the loss does not look.
@@ -130,11 +130,6 @@ class Injection:
     dh: Array
     steps: frozenset[int] | range
 
-    @property
-    def looks(self) -> Collection[int]:
-        """The steps at which it looks."""
-        return self.steps
-
     def at(self, t: int) -> Array | None:
         """dL_t/ds_t, the rows that have one, or None where the loss does not look."""
         return self.dh if t in self.steps else None
@@ -144,13 +139,9 @@ class Injections:
     """A dh of its own for every step of `steps`: (m, R, H, B)."""
 
     def __init__(self, dh: Array, steps: NDArray[np.int64]) -> None:
-        self.dh, self.steps = dh, steps
+        self.dh = dh
         self._row = {int(t): k for k, t in enumerate(steps)}
-
-    @property
-    def looks(self) -> Collection[int]:
-        """The steps at which it looks."""
-        return self._row.keys()
+        self.steps: Collection[int] = self._row.keys()
 
     def at(self, t: int) -> Array | None:
         """dL_t/ds_t, the rows that have one, or None where the loss does not look."""

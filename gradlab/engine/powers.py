@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradlab.engine.graded import Exponents, binary, power
+from gradlab.engine.scaled import squares
 from gradlab.nonlinearity import Array
 
 SLACK = 2.0**-42
@@ -51,12 +52,17 @@ class Values(NamedTuple):
     proved: NDArray[np.bool_]  # (m,) without LAPACK
 
 
+def cuts(A: Array, most: int) -> list[slice]:
+    """A (m, ...) in parts of about the same length, of so many bytes at most."""
+    parts = max(-(-A.nbytes // most), 1)
+    step = max(-(-len(A) // parts), 1)
+    return [slice(k, k + step) for k in range(0, len(A), step)]
+
+
 def largest_values(A: Array) -> Values:
     """Of A (m, n, n) float64."""
-    pieces = max(-(-A.nbytes // AT_ONCE), 1)
-    step = max(-(-len(A) // pieces), 1)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        parts = [_largest(A[k : k + step]) for k in range(0, len(A), step)]
+        parts = [_largest(A[cut]) for cut in cuts(A, AT_ONCE)]
     return parts[0] if len(parts) == 1 else Values(*map(np.concatenate, zip(*parts, strict=True)))
 
 
@@ -130,13 +136,13 @@ def _largest_scaled(A: Array) -> Values:
 def _by_powers(S: Array) -> Array:
     """The root of the largest eigenvalue of each S (m, n, n); NaN where that is not known."""
     root, left = np.full(len(S), np.nan), np.arange(len(S))
-    S, shift, p = _squared(S, BEFORE), np.zeros(len(S), np.int64), 1 << BEFORE
+    S, shift, p = squared(S, BEFORE), np.zeros(len(S), np.int64), 1 << BEFORE
     for squarings, most in LOOKS:
         if p in SCALED:
             b = -binary(np.trace(S, axis1=1, axis2=2))  # the trace comes to [1/2, 1)
             S *= power(b)[:, None, None]
             shift += b
-        S, shift, p = _squared(S, squarings), shift << squarings, p << squarings
+        S, shift, p = squared(S, squarings), shift << squarings, p << squarings
         lower, met, crowd = _bounds(S, p)
         root[left[met]] = _root(lower[met], shift[met], p)
         on = ~met & (crowd < most)
@@ -150,15 +156,15 @@ def _bounds(S: Array, p: int) -> tuple[Array, NDArray[np.bool_], Array]:
     """What the largest eigenvalue of each S (m, n, n) is at least, where nothing is above it, and
     p_1^2 / p_2: how many there are of about its size.
     """
-    flat = S.reshape(len(S), S.shape[1] ** 2)
-    first, second = np.trace(S, axis1=1, axis2=2), np.vecdot(flat, flat)
+    first, second = np.trace(S, axis1=1, axis2=2), squares(S)
     square = first * first
     lower = (first + np.sqrt(np.maximum(2 * second - square, 0))) / 2
     alone = square < APART * second  # else it is no bound
     return lower, alone & (np.sqrt(second) <= (1 + p * SLACK) * lower), square / second
 
 
-def _squared(S: Array, times: int) -> Array:
+def squared(S: Array, times: int) -> Array:
+    """S, symmetric (m, n, n), to the power 2^times."""
     for _ in range(times):
         S = S.swapaxes(1, 2) @ S  # symmetric: of A^T A numpy computes one triangle
     return S

@@ -119,6 +119,14 @@ def norm(a: Scaled) -> Scaled:
     return Scaled(np.sqrt(square), exponent)
 
 
+def squares(a: Array) -> Array:
+    """The squared Frobenius norm of each matrix of (..., m, n), as it comes: it may leave the
+    range.
+    """
+    flat = a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1])
+    return np.vecdot(flat, flat)
+
+
 _SAFE = (2.0**-700, 2.0**900)  # no square of a number that counts is out of range
 
 

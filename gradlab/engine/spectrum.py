@@ -15,7 +15,8 @@ from gradlab.cells.interface import Cell, Factored
 from gradlab.engine.powers import largest_values, largest_values_of_rows
 from gradlab.nonlinearity import Array
 
-WIDEST = 64  # of wider Jacobians LAPACK has all singular values nearly as soon
+# widths of Jacobians whose largest value alone is found sooner than LAPACK has all of them
+SOONER = range(2, 65)
 
 
 def step_singular_values(
@@ -27,7 +28,7 @@ def step_singular_values(
     steps, or for all. NaN where J_t is not finite.
     """
     probe = type(local)(*(field[..., :sequences] for field in local))
-    if largest and isinstance(cell, Factored) and 2 <= local[0].shape[-2] <= WIDEST:
+    if largest and isinstance(cell, Factored) and local[0].shape[-2] in SOONER:
         d, W = (a.astype(np.float64, copy=False) for a in cell.factors(p, probe))
         return largest_values_of_rows(d.swapaxes(-1, -2), W[..., None, :, :])[..., None]
     J = cell.jacobian(p, probe)
@@ -46,7 +47,7 @@ def _all(J: Array) -> Array:
 def _largest(J: Array) -> Array:
     """LAPACK where it is as fast, or where the matrix is a number."""
     D = J.shape[-1]
-    if not 2 <= D <= WIDEST:
+    if D not in SOONER:
         return _all(J)[..., :1]
     found = largest_values(J.reshape(-1, D, D).astype(np.float64, copy=False))
     return found.sigma.reshape(*J.shape[:-2], 1)

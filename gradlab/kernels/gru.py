@@ -11,11 +11,11 @@ import numpy as np
 
 from gradlab.cells.affine import Affine, blocks
 from gradlab.cells.gru import Local
-from gradlab.kernels import layout
 from gradlab.kernels.gates import both_sigmoids, opposite_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Advance, Rows
 from gradlab.kernels.layout import (
     apart,
+    begin_driven,
     beside_parts,
     driven,
     in_turn,
@@ -35,14 +35,13 @@ def rows(p: Affine) -> Rows:
 
 
 def drive(p: Affine, x: Array) -> Callable[[], Array]:
-    return layout.drive(p.U, _biases(p)[0], x)
+    return begin_driven(p.U, _biases(p)[0], x)
 
 
 def forward(p: Affine, u: Array, states: Array, activations: Array) -> None:
     (W, product), H, one = lean_weights(p.W), states.shape[2], np.ones((), states.dtype)
     add, multiply = np.add, np.multiply
-    _, b_m = _biases(p)
-    b_m = b_m[0] if len(p.W) == 1 else b_m
+    b_m = p.b_hh[0, 2 * H :] if len(p.W) == 1 else p.b_hh[:, 2 * H :]
     v, v_rz, v_m = room(states[0], H, 3, slice(0, 2), slice(2, 3))
     gates, r, z = room(states[0], H, 2, slice(0, 1), slice(1, 2))
     keep, new, old = (room(states[0], H, 1)[0] for _ in range(3))

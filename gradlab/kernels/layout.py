@@ -13,23 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import large
 from gradlab.cells.affine import Affine
-from gradlab.large import NEVER, product
+from gradlab.large import NEVER, begin_affine, product
 from gradlab.nonlinearity import Array
 
 
-def drive(U: Array, b: Array, x: Array) -> Callable[[], Array]:
+def begin_driven(U: Array, b: Array, x: Array) -> Callable[[], Array]:
     """U x_t + b of every step, begun: what waits until it is there. (n, R, G, B), not contiguous,
     from U (R, G, I), b (R, G, 1) and x (n, R, I, B).
 
     A member's numbers do not depend on the others: each has a product of its own, of one shape.
     """
     n, R, _, B = x.shape
-    if B == 1:
-        return partial(_driven_alone, U, b, x)
     u = np.empty((R, U.shape[1], n * B), x.dtype)
-    results = large.drive(U, columns(x), b, u)
+    results = begin_affine(U, columns(x), b, u)
 
     def there() -> Array:
         results()
@@ -38,13 +35,13 @@ def drive(U: Array, b: Array, x: Array) -> Callable[[], Array]:
     return there
 
 
+def affine_drive(p: Affine, x: Array) -> Callable[[], Array]:
+    """W_ih x_t + (b_ih + b_hh) of every step, begun."""
+    return begin_driven(p.U, p.b_ih + p.b_hh, x)
+
+
 def driven(U: Array, b: Array, x: Array) -> Array:
-    """U x_t + b of every step, at once."""
-    return drive(U, b, x)()
-
-
-def _driven_alone(U: Array, b: Array, x: Array) -> Array:
-    """The same of one sequence."""
+    """U x_t + b of every step of one sequence, at once: (n, R, G, 1)."""
     u = np.empty((*x.shape[:2], U.shape[1], 1), x.dtype)
     of_all_steps(U, x, u)
     u += b

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +9,8 @@ import numpy as np
 from gradlab.cells import linear
 from gradlab.cells.affine import Affine
 from gradlab.cells.linear import Local
-from gradlab.kernels import layout
 from gradlab.kernels.interface import Advance, Rows
-from gradlab.kernels.layout import driven, lean, lean_weights, times
+from gradlab.kernels.layout import affine_drive, driven, lean, lean_weights, times
 from gradlab.nonlinearity import Array
 
 
@@ -21,8 +19,7 @@ def rows(p: Affine) -> Rows:
     return Rows(activations=H, local=0, work=H)
 
 
-def drive(p: Affine, x: Array) -> Callable[[], Array]:
-    return layout.drive(p.U, p.b_ih + p.b_hh, x)
+drive = affine_drive
 
 
 def forward(p: Affine, u: Array, states: Array, activations: Array) -> None:

@@ -8,17 +8,15 @@ A call costs as much as some hundred numbers, so there are few calls a step, on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from gradlab.cells.affine import Affine, blocks
 from gradlab.cells.lstm import Local
-from gradlab.kernels import layout
 from gradlab.kernels.gates import both_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Advance, Rows
 from gradlab.kernels.layout import (
     affine_activations,
+    affine_drive,
     apart,
     beside_parts,
     driven,
@@ -37,8 +35,7 @@ def rows(p: Affine) -> Rows:
     return Rows(activations=4 * H, local=14 * H, work=6 * H)
 
 
-def drive(p: Affine, x: Array) -> Callable[[], Array]:
-    return layout.drive(p.U, p.b_ih + p.b_hh, x)
+drive = affine_drive
 
 
 def forward(p: Affine, u: Array, states: Array, activations: Array) -> None:

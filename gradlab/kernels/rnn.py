@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 
 from gradlab.cells.rnn import Local, Params
-from gradlab.kernels import layout
 from gradlab.kernels.gates import opposite_sigmoids, sigmoids, tanh_slopes
 from gradlab.kernels.interface import Advance, Rows
-from gradlab.kernels.layout import affine_activations, driven, lean, lean_weights, times
+from gradlab.kernels.layout import (
+    affine_activations,
+    affine_drive,
+    driven,
+    lean,
+    lean_weights,
+    times,
+)
 from gradlab.nonlinearity import Array
 
 
@@ -26,13 +32,29 @@ def _value(p: Params, dtype: np.dtype) -> Callable[[Array, Array], Any]:
     return values[p.phi.name]
 
 
+def _slope(p: Params, dtype: np.dtype) -> Callable[[Array, Array, Array], Any]:
+    """phi', as a function of a, phi(a) and of where to write phi'(a)."""
+    zero, one = np.zeros((), dtype), np.ones((), dtype)
+
+    def of_sigmoid(a: Array, h: Array, slope: Array) -> None:
+        opposite_sigmoids(a, slope, one)
+        np.multiply(slope, h, slope)
+
+    slopes: dict[str, Callable[[Array, Array, Array], Any]] = {
+        "tanh": lambda a, h, slope: tanh_slopes(a, slope, one),
+        "relu": lambda a, h, slope: np.greater(a, zero, out=slope),
+        "sigmoid": of_sigmoid,
+    }
+    return slopes[p.phi.name]
+
+
 def rows(p: Params) -> Rows:
     H = p.affine.W.shape[-1]
     return Rows(activations=H, local=H if p.phi.max_slope == 1 else 2 * H, work=H)
 
 
 def drive(p: Params, x: Array) -> Callable[[], Array]:
-    return layout.drive(p.affine.U, p.affine.b_ih + p.affine.b_hh, x)
+    return affine_drive(p.affine, x)
 
 
 def forward(p: Params, u: Array, states: Array, activations: Array) -> None:
@@ -44,15 +66,9 @@ def forward(p: Params, u: Array, states: Array, activations: Array) -> None:
 
 
 def linearize(p: Params, states: Array, activations: Array, memory: Array) -> Local:
-    h, H, one = states[1:], states.shape[2], np.ones((), states.dtype)
+    h, H = states[1:], states.shape[2]
     slope = memory[:, :, :H]
-    if p.phi.name == "tanh":
-        tanh_slopes(activations, slope, one)
-    elif p.phi.name == "relu":
-        np.greater(activations, 0, out=slope)
-    else:
-        opposite_sigmoids(activations, slope, one)
-        np.multiply(slope, h, slope)
+    _slope(p, states.dtype)(activations, h, slope)
     if p.phi.max_slope == 1:
         return Local(h, slope, slope)
     return Local(h, slope, np.divide(slope, p.phi.max_slope, out=memory[:, :, H:]))

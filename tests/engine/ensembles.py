@@ -32,7 +32,7 @@ class Given:
     dh: Mapping[int, Array]
 
     @property
-    def looks(self) -> Collection[int]:
+    def steps(self) -> Collection[int]:
         return self.dh.keys()
 
     def at(self, t: int) -> Array | None:
