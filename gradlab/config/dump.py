@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from gradlab.config.expect import write
 from gradlab.config.kinds import RECOGNISED, is_file
 from gradlab.config.models import Config
 from gradlab.config.scalars import CORE
@@ -54,8 +55,8 @@ def settings(config: Config, folder: Path | None = None) -> dict[str, Any]:
     and `loss` have the keys of the one that holds; with `train` there are neither `inputs` nor
     `loss`.
     """
-    unnamed = {"cell"} if config.cell is RECOGNISED else None
-    data = config.model_dump(mode="json", exclude=unnamed)
+    apart = {"expect"} | ({"cell"} if config.cell is RECOGNISED else set())
+    data = config.model_dump(mode="json", exclude=apart) | {"expect": write(config.expect)}
     from_file = config.init.file is not None
     data["init"] = {
         key: value for key, value in data["init"].items() if (key in OF_FILE) == from_file

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gradlab.config.expectation import DIRECTIONS, OF, OPTIONS, Expectation, Word
@@ -208,7 +208,6 @@ _FORM = {"anyOf": [_ONE, _CONDITION, {"type": "array", "minItems": 1}]}
 Expect = Annotated[
     tuple[Expectation, ...],
     PlainValidator(read),
-    PlainSerializer(write),
     WithJsonSchema(
         {
             "anyOf": [

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import simple_ser_schema
 
 from gradlab.config.kinds import KINDS, OWN, Kind, is_file
 from gradlab.config.train_kinds import INNER_KINDS
@@ -83,7 +84,9 @@ class ChosenKind:
         before = BeforeValidator(
             partial(expand, self.key), json_schema_input_type=_union([plain, union])
         )
-        return handler.generate_schema(Annotated[union, before])
+        schema: Any = handler.generate_schema(Annotated[union, before])
+        # what is there writes itself: else pydantic would call _tag, and swallow a Ctrl-C in it
+        return {**schema, "serialization": simple_ser_schema("any")}
 
 
 def _tag(value: Any) -> Any:

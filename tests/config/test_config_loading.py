@@ -96,7 +96,7 @@ def test_the_defaults(load_text: LoadText) -> None:
         "dtype": "float64",
         "generator": "pcg64",
         "figures": {"formats": ("png",), "dpi": 150},
-        "expect": None,
+        "expect": (),
     }
 
 
