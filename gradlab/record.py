@@ -230,7 +230,7 @@ class Record:
         schema.
         """
         try:
-            with opened(data) as file:
+            with opened(io.BytesIO(data)) as file:
                 arrays = {key: file[key] for key in file.files}
             metadata = json.loads(str(arrays.pop("metadata")))
             schema = int(metadata["schema"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +68,7 @@ def spread(rates: Array, errors: Array, points: int) -> Spread:
 
 # two-sided 95 % points of Student's t, 1 to 10 degrees of freedom (Fisher, Yates 1938, table III)
 _T_TABLE = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
+_NORMAL = 1.959963984540054  # the same point of the normal distribution
 
 
 def student_t(degrees: int) -> float:
@@ -76,8 +76,7 @@ def student_t(degrees: int) -> float:
     (Abramowitz, Stegun 26.7.5; off by less than 1e-4 there)."""
     if degrees <= len(_T_TABLE):
         return _T_TABLE[degrees - 1]
-    z = NormalDist().inv_cdf(0.975)
-    n = float(degrees)
+    z, n = _NORMAL, float(degrees)
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

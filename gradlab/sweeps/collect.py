@@ -20,7 +20,7 @@ from gradlab.report.sweep_figures.grid import AxisValues
 from gradlab.report.sweep_table import Row, counts, table_text, told
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.store import SweepFolder
-from gradlab.sweeps.taskfile import TaskFile
+from gradlab.sweeps.taskfile import TaskFile, TaskPoints
 
 
 def collect(
@@ -32,7 +32,7 @@ def collect(
     rows: list[Row] = []
     values = {p.index: p.values for task in planned.tasks for p in task.points}
     for task in planned.tasks:
-        file = TaskFile(folder.task(task.id))
+        file = TaskPoints(folder.task(task.id))
         rows += [Row(p.index, values[p.index], told(p.summary), p.failed) for p in file.points]
     rows.sort(key=lambda row: row.index)
     write_whole(folder.table, table_text(planned.sweep.keys, rows))

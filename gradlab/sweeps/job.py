@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from gradlab import __version__
 from gradlab.config import dump_sweep
@@ -25,7 +26,7 @@ from gradlab.sweeps.store import (
     set_aside,
     write_task,
 )
-from gradlab.sweeps.taskfile import TaskFile
+from gradlab.sweeps.taskfile import TaskFile, TaskPoints
 
 Say = Callable[[str], None]
 Shard = tuple[int, int]  # I of N, from 1
@@ -96,7 +97,7 @@ def perform(planned: Planned, order: Order, say: Say) -> Generator[Progress, Non
 
 def _first_failure(folder: SweepFolder, task: Task) -> str:
     """What ended a sweep that the first failure is to end."""
-    reasons = [point.failed for point in TaskFile(folder.task(task.id)).points if point.failed]
+    reasons = [point.failed for point in TaskPoints(folder.task(task.id)).points if point.failed]
     return (
         f"a point failed, and --fail-fast ends the sweep: {reasons[0]}; what is done is kept: "
         "the same command without it goes on"
@@ -105,7 +106,10 @@ def _first_failure(folder: SweepFolder, task: Task) -> str:
 
 def _check_memory(planned: Planned, at_a_time: int) -> None:
     """Raises GradlabError, naming a point, where its task would not fit in memory."""
-    for task in planned.tasks if at_a_time else ():
+    each: dict[tuple[Any, ...], Task] = {}  # one of those that take the same
+    for task in planned.tasks:
+        each.setdefault((task.points[0].kind, len(task.points)), task)
+    for task in each.values() if at_a_time else ():
         together = min(at_a_time, len(planned.tasks))
         try:
             check_room([point.spec for point in task.points], together)

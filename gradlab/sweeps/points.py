@@ -34,6 +34,11 @@ class Point:
     values: dict[str, Any]
     spec: Spec
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What the points of a task share."""
+        return (*self.spec.shape, len(self.spec.seeds))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -64,8 +69,7 @@ def tasks(every: Iterable[Point]) -> list[Task]:
     groups: dict[tuple[Any, ...], list[list[Point]]] = {}
     order: list[list[Point]] = []
     for point in every:
-        key = (*point.spec.shape, len(point.spec.seeds))
-        bunches = groups.setdefault(key, [])
+        bunches = groups.setdefault(point.kind, [])
         if not bunches or len(bunches[-1]) >= _fitting(point.spec):
             bunches.append([])
             order.append(bunches[-1])

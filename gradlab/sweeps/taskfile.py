@@ -1,4 +1,6 @@
-"""The file of a finished task, as `work` makes it: the records of its points, read back."""
+"""The file of a finished task, as `work` makes it: what it says of its points, and their records,
+read back.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,17 @@ class Stored:
     row: int  # place of its arrays in the file, or -1
 
 
-class TaskFile:
-    """A finished task's file, opened for reading. Raises GradlabError when torn, foreign or too
-    new.
+class TaskPoints:
+    """What a finished task's file says of its points; their arrays, most of the file, are not read.
+    Raises GradlabError when it is foreign or too new, or torn as far as it is read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with _opened(path) as file:
+            with path.open("rb") as raw, opened(raw) as file:
                 self.metadata = _metadata(file)
-                self._arrays = {name: file[name] for name in file.files if name != METADATA}
+                self._read(file)
             schema = int(self.metadata["schema"])
             if self.metadata["task"] != path.name.removesuffix(".npz"):
                 raise GradlabError(f"{path} holds another task: {self.metadata['task']}")
@@ -45,6 +47,9 @@ class TaskFile:
             raise GradlabError(f"{path} is torn or not a task's file: {error}") from error
         if schema > SCHEMA:
             raise GradlabError(f"{path} has schema {schema}, this gradlab knows up to {SCHEMA}")
+
+    def _read(self, file: Any) -> None:
+        """Nothing else is needed."""
 
     def _stored(self) -> tuple[Stored, ...]:
         row, points = 0, []
@@ -64,6 +69,13 @@ class TaskFile:
     def point(self, index: int) -> Stored:
         """The point with this place in the sweep, one of those that are here."""
         return self.points[self._places[index]]
+
+
+class TaskFile(TaskPoints):
+    """A finished task's file, all of it. Raises GradlabError when torn, foreign or too new."""
+
+    def _read(self, file: Any) -> None:
+        self._arrays = {name: file[name] for name in file.files if name != METADATA}
 
     def record(self, index: int) -> Record:
         """The record of the point with this place in the sweep; GradlabError when it failed, with
@@ -87,14 +99,10 @@ class TaskFile:
 def places(path: Path) -> list[int]:
     """The points of a task's file, from its metadata alone; none when it is torn."""
     try:
-        with _opened(path) as file:
+        with path.open("rb") as raw, opened(raw) as file:
             return [int(entry["index"]) for entry in _metadata(file)["points"]]
     except UNREADABLE:
         return []
-
-
-def _opened(path: Path) -> Any:
-    return opened(path.read_bytes())
 
 
 def _metadata(file: Any) -> dict[str, Any]:

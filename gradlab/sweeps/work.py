@@ -20,7 +20,6 @@ from gradlab.precision import run_many
 from gradlab.record import SCHEMA, Record
 from gradlab.spec import Spec
 from gradlab.sweeps.points import Point, Task
-from gradlab.training.course import train_many
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,11 @@ def work(task: Task) -> Finished:
 
 def computed(specs: Sequence[Spec]) -> list[Record]:
     """The records of experiments that share shapes: trained where they are trainings."""
-    return run_many(specs) if specs[0].train is None else train_many(specs)
+    if specs[0].train is None:
+        return run_many(specs)
+    from gradlab.training.course import train_many  # loaded for one: a worker starts sooner
+
+    return train_many(specs)
 
 
 def failure(task: Task, reason: str) -> Finished:

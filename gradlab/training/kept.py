@@ -64,7 +64,7 @@ def _update(state: Path) -> int | None:
     if not state.is_file():
         return None
     try:
-        with opened(state.read_bytes()) as file:
+        with state.open("rb") as raw, opened(raw) as file:
             return int(file["update"])
     except UNREADABLE:  # torn: the training is begun anew
         return None
@@ -109,7 +109,7 @@ class InFolder:
         if not path.is_file():
             return None
         try:
-            with opened(path.read_bytes()) as file:
+            with path.open("rb") as raw, opened(raw) as file:
                 arrays = {key: file[key] for key in file.files}
             metadata = json.loads(str(arrays.pop(METADATA)))
             same = metadata["identity"] == self.spec.identity and metadata["schema"] == SCHEMA

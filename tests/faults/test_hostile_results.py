@@ -141,11 +141,11 @@ def test_a_zip_bomb_costs_nothing(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     data = npz(a=np.zeros(10**6))
     monkeypatch.setattr(archive, "available", lambda: 10 * MIB)
-    with archive.opened(data) as file:
+    with archive.opened(io.BytesIO(data)) as file:
         assert file.files == ["a"]
     monkeypatch.setattr(archive, "available", lambda: 8 * MIB)
     with pytest.raises(ValueError, match=r"it holds 7\.6 MiB, and 8\.0 MiB of memory are free"):
-        archive.opened(data)
+        archive.opened(io.BytesIO(data))
 
 
 @pytest.mark.fault("sweep: a zip bomb among the task files", "set aside and computed again")

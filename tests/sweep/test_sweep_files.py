@@ -43,7 +43,7 @@ from gradlab.sweeps.execute import Processes
 from gradlab.sweeps.planned import Planned
 from gradlab.sweeps.result import SweepResult
 from gradlab.sweeps.store import SweepFolder
-from gradlab.sweeps.taskfile import TaskFile
+from gradlab.sweeps.taskfile import TaskFile, TaskPoints
 
 WRITES = 2 + 6 + 4  # sweep.json and .yaml; six tasks; table, provenance, report, summary
 
@@ -267,6 +267,19 @@ def test_a_newer_schema_is_named(plan: Planned, tmp_path: Path) -> None:
     path.write_bytes(with_metadata(path.read_bytes(), schema=SCHEMA + 1))
     with pytest.raises(GradlabError, match=f"has schema {SCHEMA + 1}, this gradlab knows up to"):
         TaskFile(path)
+
+
+def test_what_is_said_of_the_points_needs_no_arrays(plan: Planned, tmp_path: Path) -> None:
+    """They may be gigabytes, and a table is made of the rest."""
+    perform(plan, tmp_path)
+    path = SweepFolder(tmp_path).task(plan.tasks[0].id)
+    points = TaskFile(path).points
+    data = bytearray(path.read_bytes())
+    data[data.index(b"log10_grad_norm_h.npy") + 300] ^= 0xFF  # behind numpy's header
+    path.write_bytes(data)
+    with pytest.raises(GradlabError, match="is torn"):
+        TaskFile(path)
+    assert TaskPoints(path).points == points
 
 
 def test_a_task_file_under_another_name_is_not_taken_for_that_task(

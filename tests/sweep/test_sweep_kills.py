@@ -208,6 +208,7 @@ def test_a_signal_drops_what_is_running_and_says_how_to_go_on(
     slow = {"seconds": LONG, "slow": [single.sweep.values(k)["weight_scale"] for k in (4, 5)]}
     with cleaned(start_wayward(slow, *arguments)) as process:
         assert until(lambda: len(files(out)) == 4)
+        time.sleep(0.3)  # a file is there before it is counted
         began = time.monotonic()
         if everyone:
             os.killpg(process.pid, number)
