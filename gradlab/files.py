@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -57,19 +56,16 @@ def write_whole(path: Path, data: bytes | str) -> None:
 
     Raises GradlabError with exit code 1.
     """
-    aside: Path | None = None
+    aside = path.with_name(TEMPORARY + os.urandom(8).hex())  # known before it is there
     try:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
         put(aside, data)
         aside.chmod(0o644)
         aside.replace(path)
     except OSError as error:
         raise GradlabError(f"cannot write {str(path)!r}: {reason(error)}", exit_code=1) from error
     finally:
-        if aside is not None:  # renamed already, unless it failed or was interrupted
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # renamed already, unless it failed or was interrupted
+            aside.unlink()
 
 
 def reason(error: OSError) -> str:

@@ -52,8 +52,7 @@ exact zero.
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import IO, Any
@@ -61,7 +60,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.archive import UNREADABLE, opened
+from gradlab import archive
 from gradlab.errors import GradlabError
 
 SCHEMA = 1
@@ -220,9 +219,7 @@ class Record:
             "summary": self.summary,
             "names": self.names,
         }
-        text = np.array(json.dumps(metadata, allow_nan=False))
-        arrays: Mapping[str, Any] = self.arrays
-        np.savez_compressed(file, metadata=text, **arrays)
+        archive.save(file, metadata, self.arrays, compress=True)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "record.npz") -> Record:
@@ -230,9 +227,9 @@ class Record:
         schema.
         """
         try:
-            with opened(io.BytesIO(data)) as file:
+            with archive.opened(io.BytesIO(data)) as file:
                 arrays = {key: file[key] for key in file.files}
-            metadata = json.loads(str(arrays.pop("metadata")))
+            metadata = archive.metadata_of(arrays.pop(archive.METADATA))
             schema = int(metadata["schema"])
             if schema > SCHEMA:
                 raise NewerSchemaError(
@@ -248,7 +245,7 @@ class Record:
                 identity=metadata["identity"],
                 version=metadata["version"],
             )
-        except UNREADABLE as error:
+        except archive.UNREADABLE as error:
             raise GradlabError(f"{name} is torn or not a gradlab record: {error}") from error
 
 

@@ -22,6 +22,8 @@ from gradlab.errors import GradlabError
 
 INTERRUPTED = 130
 TERMINATED = 143
+AGAIN = 0.01  # seconds after which an interrupt comes again that was lost
+_raised: list[int] = []  # signals that were raised as exceptions
 
 
 class Terminated(BaseException):
@@ -101,17 +103,38 @@ def _open_streams() -> None:
 def _listen() -> None:
     """SIGTERM and the first Ctrl-C raise, so that what is half-written is removed; a second Ctrl-C
     ends the program at once. Nothing is changed where a parent has set Ctrl-C to be ignored."""
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _unraisable
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
 
 
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """What is raised where Python cleans up is lost. An interrupt comes again, a moment later. What
+    was half done when it came may complain of that: nobody needs to know.
+    """
+    if isinstance(lost.exc_value, KeyboardInterrupt | Terminated):
+        import threading
+
+        number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+        if number is signal.SIGINT:  # it would be taken for the second one
+            signal.signal(signal.SIGINT, _interrupt)
+        again = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+    elif not _raised or os.environ.get("GRADLAB_DEBUG"):
+        sys.__unraisablehook__(lost)
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    _raised.append(number)
     raise Terminated
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGINT, _leave)
+    _raised.append(number)
     raise KeyboardInterrupt
 
 

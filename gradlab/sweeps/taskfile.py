@@ -4,16 +4,13 @@ read back.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradlab.archive import UNREADABLE, opened
+from gradlab.archive import METADATA, UNREADABLE, metadata_of, opened
 from gradlab.errors import GradlabError
 from gradlab.record import SCHEMA, Record
-
-METADATA = "metadata"  # the array with the JSON text
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class TaskPoints:
         self.path = path
         try:
             with path.open("rb") as raw, opened(raw) as file:
-                self.metadata = _metadata(file)
+                self.metadata = metadata_of(file[METADATA])
                 self._read(file)
             schema = int(self.metadata["schema"])
             if self.metadata["task"] != path.name.removesuffix(".npz"):
@@ -100,11 +97,6 @@ def places(path: Path) -> list[int]:
     """The points of a task's file, from its metadata alone; none when it is torn."""
     try:
         with path.open("rb") as raw, opened(raw) as file:
-            return [int(entry["index"]) for entry in _metadata(file)["points"]]
+            return [int(entry["index"]) for entry in metadata_of(file[METADATA])["points"]]
     except UNREADABLE:
         return []
-
-
-def _metadata(file: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(str(file[METADATA]))
-    return found

@@ -7,7 +7,6 @@ A point that fails is recorded with its reason; the others go on.
 from __future__ import annotations
 
 import io
-import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradlab import __version__
+from gradlab.archive import save
 from gradlab.precision import run_many
 from gradlab.record import SCHEMA, Record
 from gradlab.spec import Spec
@@ -96,6 +96,5 @@ def pack(task: Task, records: Sequence[Record | Failure]) -> Finished:
         for name in (done[0].arrays if done else ())
     }
     buffer = io.BytesIO()
-    text = np.array(json.dumps(metadata, allow_nan=False))
-    np.savez(buffer, metadata=text, **arrays)
+    save(buffer, metadata, arrays)
     return Finished(task.id, buffer.getvalue(), len(records), len(records) - len(done))

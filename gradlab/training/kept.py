@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gradlab import __version__
-from gradlab.archive import UNREADABLE, opened
+from gradlab.archive import METADATA, UNREADABLE, metadata_of, opened, save
 from gradlab.ensemble import Names
 from gradlab.errors import GradlabError
 from gradlab.files import reason, write_whole
@@ -40,7 +37,6 @@ STATE = "state.npz"
 FOREIGN = (
     "the unfinished training of this name has another config, or a torn file: it is begun anew"
 )
-METADATA = "metadata"
 
 
 def place(result: Path) -> Path:
@@ -111,7 +107,7 @@ class InFolder:
         try:
             with path.open("rb") as raw, opened(raw) as file:
                 arrays = {key: file[key] for key in file.files}
-            metadata = json.loads(str(arrays.pop(METADATA)))
+            metadata = metadata_of(arrays.pop(METADATA))
             same = metadata["identity"] == self.spec.identity and metadata["schema"] == SCHEMA
             return (
                 (arrays, metadata)
@@ -132,9 +128,7 @@ def packed(arrays: Mapping[str, Array], spec: Spec, more: Mapping[str, Any]) -> 
     """
     head = {"schema": SCHEMA, "gradlab": __version__, "identity": spec.identity, **more}
     buffer = io.BytesIO()
-    every: Mapping[str, Any] = arrays
-    text = np.array(json.dumps(head))
-    np.savez(buffer, metadata=text, **every)
+    save(buffer, head, arrays)
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ Claims:
 - a reader that leaves early is no failure, for every command that prints a lot;
 - stdout and stderr that are closed, and a disk that is full, are told and are no internal error;
 - Ctrl-C and SIGTERM while figures are drawn leave nothing; the earlier result stays;
+- signals are heard in a finalizer, too;
 - Ctrl-C that comes when the result is in its place does not say that nothing was written.
 """
 
@@ -291,6 +292,33 @@ job.run = stubborn
     assert not (folder / "results" / "c").exists()
     process("run", "c.yaml", cwd=folder)  # which cleans up
     assert [p.name for p in (folder / "results").iterdir()] == ["c"]
+
+
+@pytest.mark.fault("run: Ctrl-C, SIGTERM while Python cleans up", "heard all the same")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_heard_in_a_finalizer(number: signal.Signals, folder: Path) -> None:
+    """Python ignores what is raised there; and what is left half-made may fail to clean up."""
+    program = f"""
+import os, sys, time
+from gradlab import job
+class Half:
+    def __del__(self):
+        raise ValueError("half made")
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(10)
+def run(*arguments):
+    half = Half()
+    Thing()
+    time.sleep(20)
+    raise AssertionError("the signal was not heard")
+job.run = run
+"""
+    done = planted(program, "run", "c.yaml", cwd=folder)
+    code, word = SIGNALS[number]
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == f"gradlab: {word}; nothing was written\n"
 
 
 @pytest.mark.fault("run: Ctrl-C when the result is in its place", "says where it is")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,9 +13,7 @@ from hypothesis import strategies as st
 
 from gradlab.cells import CELLS
 from gradlab.config import Config, Loaded, dump, from_mapping, load
-from gradlab.config.dump import settings as as_data
 from gradlab.config.fields import flaw
-from gradlab.identity import describe
 from gradlab.initial import INITS
 
 LoadText = Callable[..., Loaded]
@@ -133,32 +128,3 @@ def test_so_are_the_files_beside_a_text(load_text: LoadText) -> None:
     data = yaml.safe_load(text)["inputs"]
     assert (data["path"], data["vocabulary"]) == ("../b.txt", "../v.txt")
     assert data["embedding"] == {"file": "../d/e.npz", "name": "embedding.weight"}
-
-
-@pytest.mark.parametrize("write", [as_data, describe])
-def test_a_ctrl_c_comes_through_wherever_it_comes(write: Callable[[Config], object]) -> None:
-    """pydantic would swallow it in a function of ours that it calls to write a config."""
-    config = from_mapping(
-        {"cell": "lstm", "clip": 1.0, "expect": {"verdict": "vanishing", "clip_scale": 0.5}}
-    ).config
-    for calls in count():
-        left = calls
-
-        def interrupt(frame: FrameType, event: str, arg: object) -> None:
-            nonlocal left
-            left -= event == "call"
-            if left < 0:
-                raise KeyboardInterrupt
-
-        came = False
-        sys.setprofile(interrupt)
-        try:
-            write(config)
-        except KeyboardInterrupt:
-            came = True
-        finally:
-            sys.setprofile(None)
-        if left >= 0:
-            break  # there are no more calls
-        assert came
-    assert calls > 3
