@@ -10,7 +10,13 @@ as leave Python free for most of the time, N p <= BUSY (p + c): several for larg
 members, one for small ones, where more would be slower. p and c are estimated from sizes, by what
 was measured on one core of an x86-64 machine; docs/performance.md has the table.
 
-Threads that are left, since there are fewer members, work within a member whose products are large.
+Calls of LAPACK that yield few numbers, up to HELD, keep Python to themselves, whatever they take.
+Exact products and Lyapunov exponents have such calls at every step: they count as Python. What
+other threads can take of a run with products is its singular values (`engine.step_spectra`,
+`engine.product_spectrum`): these wait for nothing, and nothing for them.
+
+Threads that are left, since there are fewer members, work within a member whose products are large,
+or whose singular values are.
 """
 
 from __future__ import annotations
@@ -19,10 +25,16 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gradlab.large import height
-from gradlab.memory import memory_plan
+from gradlab.memory import memory_plan, state_rows
 from gradlab.spec import Spec
 
 BUSY = 1 / 3  # of the time Python may be taken
+HELD = 500  # numbers that a stack of matrices yields, up to which numpy keeps Python to itself
+FACTORED, FACTORED_CUBE = 8e-6, 1.55e-10  # seconds of such a factorisation, and of each of its D^3
+FACTORISATIONS = {"product": 2, "lyapunov": 1}  # a step
+WIDE = 32  # rows of matrices whose singular values are worth handing to another thread
+FOR_PRODUCTS = 2  # threads of a piece: one makes exact products, another takes their values
+BESIDE = 4  # threads that find singular values to do beside what makes the matrices
 
 # seconds of Python: a step forward and back, of a cell with one gate and of each gate; recording
 # all of the products of Jacobians, or of the exponents, a step
@@ -58,10 +70,13 @@ def split(spec: Spec, members: int, jobs: int) -> Split:
     """
     python, calls = _step(spec)
     workers = min(jobs, members)
+    if "product" in spec.spectra - spec.largest:
+        workers = min(workers, max(jobs // FOR_PRODUCTS, 1))
     while True:
         size, every = memory_plan(spec, members, workers)
         count = min(-(-members // max(size * workers, 1)) * workers, members)
-        free = workers * python <= BUSY * (python + calls * members / count)
+        taken = python + _held(spec, members // count)
+        free = workers * taken <= BUSY * (python + calls * members / count)
         if workers == 1 or (size > 0 and free):
             break
         workers -= 1
@@ -71,11 +86,22 @@ def split(spec: Spec, members: int, jobs: int) -> Split:
 
 
 def shared(spec: Spec) -> int:
-    """How many threads may have a part in the product of a step of one member; 1 where it is too
-    small to be cut.
+    """How many threads may have a part in the work on one member: in the product of a step, where
+    that is large enough to be cut, or in singular values.
     """
     rows = len(spec.base.GATES) * spec.H
-    return -(-rows // height(rows, spec.H, spec.B)) if rows else 1
+    pieces = -(-rows // height(rows, spec.H, spec.B)) if rows else 1
+    values = spec.spectra & {"step", "product"} and state_rows(spec) >= WIDE
+    return max(pieces, BESIDE) if values else pieces
+
+
+def _held(spec: Spec, piece: int) -> float:
+    """Seconds of a step in which LAPACK keeps Python to itself, for a piece of so many members."""
+    D, matrices = state_rows(spec), piece * spec.sequences
+    if matrices * D > HELD:
+        return 0
+    often = sum(FACTORISATIONS.get(name, 0) for name in spec.spectra - spec.largest)
+    return often * matrices * (FACTORED + FACTORED_CUBE * D**3)
 
 
 def _step(spec: Spec) -> tuple[float, float]:

@@ -16,6 +16,8 @@ from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
+from gradlab.engine.product_spectrum import MOST, TOGETHER
+from gradlab.engine.step_spectra import JACOBIANS
 from gradlab.engine.sums import largest_part
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
@@ -101,13 +103,14 @@ def stages(
     elif spec.topology.phases and side_by_side(spec):  # a copy of its set for every step
         term += width * each * spec.steps
     block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
-    yield stage(held + gradients + term, block + meanwhile, _spectra(spec, step), dh)
+    spectra = _spectra(spec, step, piece, within)
+    yield stage(held + gradients + term, block + meanwhile, spectra, dh)
     if spec.topology.phases:  # the gradients of both sets, side by side
         yield stage(held + 2 * gradients, states, 0, dh)
     if segment_steps(spec, every) < spec.steps:  # between blocks, whose memory waits
         waiting = drawing + _again(spec, step) + meanwhile
         steps_again = held if _signed(spec) and every is not None else 0
-        yield stage(held + gradients + term + steps_again, waiting, _spectra(spec, step), dh)
+        yield stage(held + gradients + term + steps_again, waiting, spectra, dh)
     if "product" in spec.largest and fits(state_rows(spec), spec.steps):
         yield stage(held + gradients, states, _looking(spec, step), dh)
     if spec.lag_split:
@@ -267,14 +270,20 @@ def _inputs(spec: Spec) -> int:
     return NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
 
 
-def _spectra(spec: Spec, step: PerStep) -> float:
+def _spectra(spec: Spec, step: PerStep, piece: int, within: int) -> float:
     """Of one member: Jacobians, and running products and frames. One spectrum is at work while the
-    others wait.
+    others wait, and what other threads have of it.
     """
     kept = sum(SPECTRA[name][1] for name in spec.spectra)
     most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
-    matrices = spec.sequences * NUMBER * state_rows(spec) ** 2 * (kept + most)
-    return matrices + _vectors(spec, step)
+    matrix = spec.sequences * NUMBER * state_rows(spec) ** 2
+    total = matrix * (kept + most) + _vectors(spec, step)
+    if "product" in spec.spectra - spec.largest:  # those that are asked for together
+        together = -(-TOGETHER // (piece * spec.sequences * state_rows(spec)))
+        total += matrix * (2 * (together - 1) if within == 1 else 2 * MOST * together)
+    if "step" in spec.spectra and within > 1:
+        total += (within - 1) * SPECTRA["step"][0] * max(matrix, JACOBIANS / piece)
+    return total
 
 
 def _vectors(spec: Spec, step: PerStep) -> float:

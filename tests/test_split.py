@@ -8,6 +8,7 @@ Claims:
 - progress is told in order and ends at 1, by the thread that called;
 - pieces take every member once, differ by one at most, and are as many for each thread;
 - one thread works where matrices are small, several where they are large, and no more than asked;
+  exact products have one, and their singular values another;
 - all threads together hold no more than the memory that one of them may have; where not one member
   each fits, they are fewer; where memory is short a run is done with fewer, and not refused;
 - tasks of a sweep and configs of a check, which have processes of their own, take one thread.
@@ -59,7 +60,15 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads also where they are no gain: small runs are quick to test."""
-    monkeypatch.setattr(splitting, "BUSY", np.inf)
+    for name, value in {"BUSY": np.inf, "FOR_PRODUCTS": 1}.items():
+        monkeypatch.setattr(splitting, name, value)
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread for all members, and others for their singular values."""
+    for name, value in {"BUSY": 0, "WIDE": 1}.items():
+        monkeypatch.setattr(splitting, name, value)
 
 
 def spec_of(**changes: Any) -> Spec:
@@ -94,6 +103,18 @@ def test_the_bits_are_those_of_one_thread(kind: str) -> None:
         assert together.summary == alone.summary
         assert together.names == alone.names
         assert together.identity == alone.identity
+
+
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize("kind", KINDS)
+def test_singular_values_in_other_threads_have_the_same_bits(kind: str) -> None:
+    config = given(kind)
+    alone = gradlab.run(config)
+    for jobs in (2, 4):
+        together = gradlab.run(config, jobs=jobs)
+        for name, array in alone.arrays.items():
+            assert together[name].tobytes() == array.tobytes(), (jobs, name)
+        assert together.summary == alone.summary
 
 
 @pytest.mark.usefixtures("always")
@@ -218,8 +239,11 @@ def test_all_together_hold_no_more_than_one_may(
 LARGE = {"hidden_size": 128, "batch_size": 16, "seq_len": 20, "seeds": 8}
 
 
+STEPS = {"step": True, "product": False, "lyapunov": False}
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("spectrum", ["none", {"product": True}], ids=["norms", "spectra"])
+@pytest.mark.parametrize("spectrum", ["none", STEPS], ids=["norms", "steps"])
 def test_small_matrices_have_one_thread_and_large_ones_several(cell: str, spectrum: Any) -> None:
     tiny = {"hidden_size": 8, "batch_size": 1, "seq_len": 20}
     assert split(spec_of(cell=cell, spectrum=spectrum, **tiny), 8, 4).workers == 1
@@ -227,6 +251,30 @@ def test_small_matrices_have_one_thread_and_large_ones_several(cell: str, spectr
     assert split(large, 8, 1).workers == 1
     assert split(large, 8, 2).workers == 2
     assert split(large, 1, 2).workers == 1  # a member is not cut
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_exact_products_have_one_thread_and_their_values_another(cell: str) -> None:
+    """numpy keeps Python to itself in the calls that they are made of."""
+    wide = spec_of(cell=cell, spectrum={"product": True}, **LARGE)
+    assert split(wide, 8, 1)[2:] == (1, 1)
+    assert split(wide, 8, 2)[2:] == (1, 2)
+    assert split(wide, 8, 4)[2:] == (2, 2)
+    assert split(wide, 1, 2)[2:] == (1, 2)
+    tiny = spec_of(cell=cell, spectrum={"product": True}, **{**LARGE, "hidden_size": 8})
+    assert split(tiny, 8, 4)[2:] == (1, 1)
+
+
+def test_calls_that_keep_python_to_themselves_count_as_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frames of Lyapunov exponents: of 4 x 64 they do, of 8 x 64 numpy lets others run."""
+    exponents = {"step": False, "product": False, "lyapunov": True}
+    spec = spec_of(**{**LARGE, "hidden_size": 64}, spectrum=exponents)
+    assert splitting._held(spec, 4) > 0 == splitting._held(spec, 8)
+    few = split(spec, 8, 4).workers
+    monkeypatch.setattr(splitting, "HELD", 0)
+    assert few < split(spec, 8, 4).workers
 
 
 def test_threads_only_grow_with_the_work() -> None:

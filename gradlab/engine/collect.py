@@ -22,6 +22,7 @@ from gradlab.engine.pulls import Running, StepPulls
 from gradlab.engine.recording import Gradients, Products, Wanted, complete_start, empty, record
 from gradlab.engine.scaled import Scaled
 from gradlab.engine.sliding import sliding
+from gradlab.engine.step_spectra import StepSpectra
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ def backpropagate(
     products, exponents = _spectra(R, D, trajectory.T, wanted.products)
     running: list[Running] = [o for o in (products, exponents) if o is not None]
     steps = StepPulls(cell, weights, wanted.products.sequences, running) if running else None
-    observers = [o for o in (paths, factor, gates, steps, inputs) if o is not None]
+    spectra = _steps(trajectory, wanted)
+    observers = [o for o in (paths, factor, gates, spectra, steps, inputs) if o is not None]
     out: Gradients | None = None
     for block in _blocks(trajectory, loss, clip, truncation):
         if out is None:
-            out = empty(trajectory, block, wanted, R, D)
+            out = empty(trajectory, block, wanted, R)
         shares = block_shares(cell, block) if wanted.gradients else ()
         if wanted.gradients:
             total.add(shares, block.cotangents.exponent, weights.sets(block.t))
@@ -71,15 +73,26 @@ def backpropagate(
         del block, shares  # gone before the next are made
     assert out is not None  # T is at least 1
     out.parameters = total.total
+    out.step_singular_values = None if spectra is None else spectra.values()
     out.path_norms = None if paths is None else paths.norms
     out.factor_histogram = None if factor is None else factor.counts
     out.gate_histogram = None if gates is None else gates.counts
-    if isinstance(products, LargestProducts):
+    if products is not None:
         products.complete()
     out.products = products
     out.lyapunov = None if exponents is None else exponents.exponents()
     complete_start(trajectory, out)
     return out
+
+
+def _steps(trajectory: Trajectory, wanted: Wanted) -> StepSpectra | None:
+    """Of the Jacobians of single steps."""
+    if not wanted.sequences:
+        return None
+    R, D = trajectory.marks.shape[1:3]
+    shape = (R, wanted.sequences, D)
+    cell, weights = trajectory.cell, trajectory.weights
+    return StepSpectra(cell, weights, wanted.rows, shape, wanted.largest)
 
 
 def _spectra(

@@ -9,10 +9,19 @@ The products are those of the recurrence: a step clip or a truncation does not e
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
+from gradlab.engine.product_values import Held, joined, spectrum
 from gradlab.engine.products import ProductState, Pull
+from gradlab.team import Begun, begin
+
+# values that are asked of LAPACK in one call, at least: numpy keeps Python to itself in calls that
+# yield up to 500 numbers, and other threads wait
+TOGETHER = 2048
+MOST = 2  # such calls that wait for another thread
 
 
 class ProductSpectrum:
@@ -36,18 +45,20 @@ class ProductSpectrum:
     ) -> None:
         self.rows = rows
         self._state = ProductState(sequences * R, D, values)
-        self._begun = False
         K = D if values is None else min(values, D)
         self.log_sigma = np.full((len(rows), R, sequences, K), np.nan)
         self.effective_rank = np.full((len(rows), R, sequences), np.nan)
         self.log10_condition = self.effective_rank.copy()
         self.unresolved = np.zeros((len(rows), R, sequences), np.int64)
+        self._steps = 0
+        self._waiting: list[tuple[int, Held]] = []
+        self._begun: list[Begun[None]] = []
 
     def push(self, t: int, *pulls: Pull) -> None:
         """Take step t, the next below the one before; the first is T."""
-        if not self._begun:
-            self._begun = True
+        if not self._steps:
             self._record(t)
+        self._steps += 1
         self._state.push(*pulls)
         self._record(t - 1)
 
@@ -55,9 +66,35 @@ class ProductSpectrum:
         row = int(np.searchsorted(self.rows, t))
         if row == len(self.rows) or self.rows[row] != t:
             return
+        held = self._state.held()
+        if self._waiting and self._waiting[0][1].L.shape != held.L.shape:
+            self._look()
+        self._waiting.append((row, held))
+        if len(self._waiting) * held.e.size >= TOGETHER:
+            self._look()
+
+    def complete(self) -> None:
+        """What is recorded is there from then on."""
+        self._look()
+        while self._begun:
+            self._begun.pop().results()
+
+    def _look(self) -> None:
+        """At the products that wait, while the next ones are made where there are other threads."""
+        if len(self._begun) == MOST:
+            self._begun.pop().results()  # the last: nobody else may have come to it yet
+        if self._waiting:
+            rows, held = zip(*self._waiting, strict=True)
+            self._waiting = []
+            self._begun.append(begin([partial(self._find, list(rows), joined(held))]))
+
+    def _find(self, rows: list[int], held: Held) -> None:
+        """Fill these rows."""
         _, R, sequences, K = self.log_sigma.shape
-        found = self._state.spectrum()
-        self.log_sigma[row] = found.log_sigma.reshape(sequences, R, K).swapaxes(0, 1)
-        self.effective_rank[row] = found.effective_rank.reshape(sequences, R).T
-        self.log10_condition[row] = found.log10_condition.reshape(sequences, R).T
-        self.unresolved[row] = self._state.unresolved.reshape(sequences, R).T
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            found = spectrum(held, self._state.n, self._state.keep)
+        shape = (len(rows), sequences, R)
+        self.log_sigma[rows] = found.log_sigma.reshape(*shape, K).swapaxes(1, 2)
+        self.effective_rank[rows] = found.effective_rank.reshape(shape).swapaxes(1, 2)
+        self.log10_condition[rows] = found.log10_condition.reshape(shape).swapaxes(1, 2)
+        self.unresolved[rows] = held.unresolved.reshape(shape).swapaxes(1, 2)

@@ -25,13 +25,12 @@ al. 2011), with a second QR so that all scales stay in integers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradlab.engine.graded import NONE, Exponents, factor, log_singular_values, take_rows, turn
-from gradlab.engine.spectrum import effective_rank, log10_condition
+from gradlab.engine.graded import NONE, Exponents, factor, take_rows, turn
+from gradlab.engine.product_values import Held, Spectrum, spectrum, values
 from gradlab.nonlinearity import Array
 
 Pull = Callable[[Array], Array]  # X (M, n, r) -> A^T X (M, n, r), a vjp on r columns of each member
@@ -54,24 +53,6 @@ class Diagonal:
         """(M,): which members' entries are within JOIN of each other; none is zero."""
         size = np.abs(self._d[:, :, 0])
         return np.asarray((size.min(axis=1) * JOIN >= size.max(axis=1)) & (size.min(axis=1) > 0))
-
-
-class Spectrum(NamedTuple):
-    """What the singular values of M products are.
-
-    effective_rank counts all directions, not only the K largest. With `keep` those that were
-    forgotten are missing in it: each has a share below 2^-bits of the last one wanted, so it is
-    too small by a part of at most about n 2^-bits (1 + bits ln 2): 1e-6 at n = 64. A direction
-    that is only below rounding has a share of 1e-13.
-
-    log10_condition: the largest value over the smallest, in decades; inf where the smallest is an
-    exact zero. NaN where it is not known: only some of the values are kept, or every zero is only
-    below rounding (`unresolved` counts them). Both are NaN for a product that is zero or lost.
-    """
-
-    log_sigma: Array  # (M, K) as `ProductState.log_sigma` has it
-    effective_rank: Array  # (M,)
-    log10_condition: Array  # (M,)
 
 
 class ProductState:
@@ -131,39 +112,22 @@ class ProductState:
         self.rank = (e > NONE).sum(axis=-1)
         self._forget()
 
+    def held(self) -> Held:
+        """What it is now; later steps do not change it."""
+        cut, lost, unresolved = self._cut.copy(), self.lost.copy(), self.unresolved.copy()
+        return Held(self.rank, self._L, self._e, cut, lost, unresolved)
+
     def log_sigma(self) -> Array:
         """ln sigma (M, K), descending; K = keep or n.
 
         -inf: zero, exactly or to within rounding (see `unresolved`). NaN: unknown, in members that
         are lost, and where directions were forgotten that would have come next.
         """
-        return self._values(self.n if self.keep is None else self.keep)
+        return values(self.held(), self.n if self.keep is None else self.keep)
 
     def spectrum(self) -> Spectrum:
         """`log_sigma`, and what all the values together say."""
-        count = self.n if self.keep is None else self.keep
-        own = self._values(self.n)  # all: the bits of a sum depend on its length
-        small = np.nan_to_num(own[:, count:], nan=-np.inf, neginf=-np.inf)  # forgotten: nothing
-        rank = effective_rank(np.concatenate((own[:, :count], small), axis=1))
-        condition = np.full(len(own), np.nan)
-        if count == self.n:
-            hidden = (self.unresolved > 0) & (self.rank + self.unresolved == self.n)
-            condition = np.where(hidden, np.nan, log10_condition(own))
-        return Spectrum(own[:, :count], rank, condition)
-
-    def _values(self, count: int) -> Array:
-        """ln of the `count` largest."""
-        out = np.full((len(self.rank), count), -np.inf)
-        out[self._cut] = np.nan
-        for r in set(self.rank.tolist()) - {0}:
-            members, K = self.rank == r, min(r, count)
-            L, e = self._L[:, :r, :r], self._e[:, :r]
-            if not members.all():
-                L, e = L[members], e[members]
-            with np.errstate(under="ignore", divide="ignore"):
-                out[members, :K] = log_singular_values(L, e, K)
-        out[self.lost] = np.nan
-        return out
+        return spectrum(self.held(), self.n, self.keep)
 
     def _groups(
         self, pulls: tuple[Pull, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,8 @@ from gradlab.engine.gradients import share_norms
 from gradlab.engine.largest_product import LargestProducts
 from gradlab.engine.product_spectrum import ProductSpectrum
 from gradlab.engine.scaled import Scaled, hypot, neighbours
-from gradlab.engine.spectrum import step_singular_values
 from gradlab.nonlinearity import Array
 
-JACOBIANS = 2**21  # bytes of them that are made at once
 SATURATED = 0.1  # a unit is saturated where phi' is below a tenth of its largest value
 
 
@@ -80,7 +77,7 @@ class Gradients:
     gate_mean: Array
     gate_slope: Array
     gate_saturation: Array
-    step_singular_values: Array | None
+    step_singular_values: Array | None = None
     layer_norms: dict[str, Scaled] = field(default_factory=dict)
     layer_weight_norm: Scaled | None = None
     path_norms: Array | None = None
@@ -91,7 +88,7 @@ class Gradients:
     parameters: dict[str, Scaled] = field(default_factory=dict)
 
 
-def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) -> Gradients:
+def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int) -> Gradients:
     """What there will be, all NaN; a block tells which names the cell has."""
     cell, N = trajectory.cell, len(wanted.rows)
     names = (*cell.STATE, *_totals(trajectory, block, slice(0, 1)))
@@ -114,9 +111,6 @@ def empty(trajectory: Trajectory, block: Block, wanted: Wanted, R: int, D: int) 
         gate_mean=missing(len(readings)),
         gate_slope=missing(len(readings)),
         gate_saturation=missing(len(readings)),
-        step_singular_values=missing(wanted.sequences, 1 if wanted.largest else D)
-        if wanted.sequences
-        else None,
         layer_norms={part: zeros(wanted.layers) for part in layered},
         layer_weight_norm=zeros(wanted.layers) if layered and wanted.gradients else None,
     )
@@ -179,22 +173,6 @@ def _record_steps(
         out.gate_mean[at, :, index] = _mean(reading.value)
         out.gate_slope[at, :, index] = _mean(reading.slope)
         out.gate_saturation[at, :, index] = _mean(reading.slope < SATURATED)
-    if out.step_singular_values is not None:
-        _record_spectra(trajectory, wanted, local, at, out.step_singular_values)
-
-
-def _record_spectra(
-    trajectory: Trajectory, wanted: Wanted, local: Any, at: slice, out: Array
-) -> None:
-    """Step singular values of the rows `at`, whose local derivatives these are."""
-    R, D = trajectory.marks.shape[1:3]
-    some = max(JACOBIANS // (R * wanted.sequences * D * D * 8), 1)
-    for start in range(0, at.stop - at.start, some):
-        part = slice(start, min(start + some, at.stop - at.start))
-        rows = slice(at.start + part.start, at.start + part.stop)
-        p = trajectory.weights.over(wanted.rows[rows])
-        own = type(local)(*(field[part] for field in local))
-        out[rows] = step_singular_values(trajectory.cell, p, own, wanted.sequences, wanted.largest)
 
 
 def _record_layers(

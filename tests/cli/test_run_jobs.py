@@ -26,6 +26,7 @@ ALWAYS = """
 import sys
 from gradlab import split
 split.BUSY = float("inf")  # threads also where they are no gain: small runs are quick to test
+split.FOR_PRODUCTS = 1
 """
 RUN = """
 from gradlab.cli import main
