@@ -16,7 +16,7 @@ from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
 from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
-from gradlab.engine.product_spectrum import MOST, TOGETHER
+from gradlab.engine.product_spectrum import TOGETHER
 from gradlab.engine.step_spectra import JACOBIANS
 from gradlab.engine.sums import largest_part
 from gradlab.inputs import BLOCK as INPUT_BLOCK
@@ -280,7 +280,7 @@ def _spectra(spec: Spec, step: PerStep, piece: int, within: int) -> float:
     total = matrix * (kept + most) + _vectors(spec, step)
     if "product" in spec.spectra - spec.largest:  # those that are asked for together
         together = -(-TOGETHER // (piece * spec.sequences * state_rows(spec)))
-        total += matrix * (2 * (together - 1) if within == 1 else 2 * MOST * together)
+        total += matrix * (2 * (together - 1) + (together if within > 1 else 0))
     if "step" in spec.spectra and within > 1:
         total += (within - 1) * SPECTRA["step"][0] * max(matrix, JACOBIANS / piece)
     return total

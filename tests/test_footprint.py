@@ -189,6 +189,29 @@ def test_the_estimate_is_what_two_threads_take(case: str, tmp_path: Path) -> Non
     assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
 
 
+BESIDE: dict[str, dict[str, Any]] = {
+    "a wide member": {"hidden_size": 400, "seq_len": 30, "batch_size": 4, "seeds": 1},
+    "two members": {"hidden_size": 256, "seq_len": 20, "batch_size": 4, "seeds": 2},
+    "joint": {"cell": "lstm", "hidden_size": 160, "seq_len": 20, "batch_size": 4, "seeds": 4},
+    "many members": {"hidden_size": 64, "seq_len": 60, "batch_size": 16, "seeds": 8},
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("case", BESIDE)
+def test_the_estimate_is_what_products_and_their_values_take(
+    case: str, jobs: int, tmp_path: Path
+) -> None:
+    given = {**BESIDE[case], "spectrum": {"product": True, "lyapunov": False}}
+    spec = spec_of(**given)
+    assert split(spec, len(spec.seeds), jobs)[2:] == (1, jobs)
+    found = measured(given, tmp_path, jobs)
+    taken = found["peak"] - found["loaded"]
+    assert taken > 25, "too small to say anything"
+    assert abs(found["estimate"] - taken) < SHARE * taken + SLACK, found
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are told in /proc")
 @pytest.mark.parametrize("case", ["a wide cell", "checkpoints of a wide cell"])
 def test_the_estimate_is_what_two_threads_of_one_member_take(case: str, tmp_path: Path) -> None:
