@@ -18,8 +18,8 @@ from gradlab.engine.product_values import Held, joined, spectrum
 from gradlab.engine.products import ProductState, Pull
 from gradlab.team import Begun, begin
 
-# values that are asked of LAPACK in one call, at least: numpy keeps Python to itself in calls that
-# yield up to 500 numbers, and other threads wait
+# values that LAPACK is asked for together: a long call is worth handing to another thread, and in
+# one that yields up to 500 numbers numpy would keep Python to itself
 TOGETHER = 2048
 MOST = 2  # such calls that wait for another thread
 
@@ -31,8 +31,10 @@ class ProductSpectrum:
     values. Memory is what is recorded and one running state of M D^2, M = sequences times R.
 
     log_sigma: (N, R, sequences, K), descending; -inf is a zero, NaN unknown (`ProductState`).
-    effective_rank, log10_condition: (N, R, sequences), of all values (`Spectrum` in products).
+    effective_rank, log10_condition: (N, R, sequences), of all values (`Spectrum`).
     unresolved: (N, R, sequences) how many zeros are only below rounding.
+    They are there once it is `complete`: products of several steps are looked at together, while
+    the next ones are made where there are other threads.
     """
 
     def __init__(
@@ -74,13 +76,13 @@ class ProductSpectrum:
             self._look()
 
     def complete(self) -> None:
-        """What is recorded is there from then on."""
+        """Look at what is left, after the last step."""
         self._look()
         while self._begun:
             self._begun.pop().results()
 
     def _look(self) -> None:
-        """At the products that wait, while the next ones are made where there are other threads."""
+        """At the products that wait."""
         if len(self._begun) == MOST:
             self._begun.pop().results()  # the last: nobody else may have come to it yet
         if self._waiting:
