@@ -2,9 +2,10 @@
 
 python -m benchmarks.several [--jobs N] [--rounds N] [--small]
 
-Every case is run in turns with one thread and with N, whether the rule would take them or not. A
-line tells seconds and processor seconds of both (medians), their ratios, how many threads the rule
-takes, and how many cores others kept busy. Ratios of seconds mean something where nobody else
+Every case is run in turns with one thread and with N that share the members, whether the rule would
+take them or not. A line tells seconds and processor seconds of both (medians), their ratios, how
+many threads the rule takes for members, and for each of their pieces, and how many cores others
+kept busy. Ratios of seconds mean something where nobody else
 works.
 """
 
@@ -67,22 +68,24 @@ def case(cell: str, H: int, B: int, R: int, spectrum: str, **how: Any) -> str:
                 found.append((seconds, processor))
     medians = [[statistics.median(own) for own in zip(*timed[n], strict=True)] for n in (1, jobs)]
     (one, own), (several, theirs) = medians
+    cut = split.split(spec, R, jobs)
     return (
         f"{cell:5} {H:4} {B:3} {R:3} {'spectra' if spectrum == 'all' else '':8} {one:8.4f} "
         f"{several:8.4f} {one / several:5.2f} {theirs / own:6.2f}   the rule takes "
-        f"{split.split(spec, R, jobs).workers}; others {load.cores:.1f} cores"
+        f"{cut.workers} x {cut.within}; others {load.cores:.1f} cores"
     )
 
 
 def once(spec: Spec, jobs: int) -> tuple[float, float]:
     """Seconds and processor seconds of a run with so many threads, a gain or not."""
-    rule, split.BUSY = split.BUSY, 1e9
+    rule = split.BUSY, split.FOR_PRODUCTS
+    split.BUSY, split.FOR_PRODUCTS = 1e9, 1
     try:
         began, own = time.perf_counter(), time.process_time()
         runner.run(spec, jobs=jobs)
         return time.perf_counter() - began, time.process_time() - own
     finally:
-        split.BUSY = rule
+        split.BUSY, split.FOR_PRODUCTS = rule
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def test_small_cases_are_run_with_one_thread_and_with_several(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    sound, rule = runner.each, split.BUSY
+    sound, rule = runner.each, (split.BUSY, split.FOR_PRODUCTS)
 
     def each(work: Any, pieces: Any, workers: int, note: Any) -> Any:
         taken.append(workers)
@@ -32,4 +32,4 @@ def test_small_cases_are_run_with_one_thread_and_with_several(
     assert [line.split()[0] for line in lines] == ["rnn", "lstm"]
     assert all("the rule takes" in line for line in lines)
     assert taken == [1, 2] * 3 * 2  # one round is not counted
-    assert rule == split.BUSY
+    assert rule == (split.BUSY, split.FOR_PRODUCTS)

@@ -23,10 +23,11 @@ from gradlab.engine import (
     forward,
     lyapunov,
     product_spectrum,
+    product_values,
     pulls,
-    recording,
+    step_spectra,
 )
-from gradlab.engine.products import ProductState, Spectrum
+from gradlab.engine.product_values import Held
 from gradlab.engine.window import State
 from gradlab.initial import INITS
 from gradlab.kernels import rnn as rnn_kernel
@@ -106,14 +107,14 @@ def pivots_off(patch: Patch) -> None:
 
 def a_product_off(patch: Patch) -> None:
     """The smallest value by 1e-6 of itself."""
-    right = ProductState._values
+    right = product_values.values
 
-    def wrong(state: ProductState, count: int) -> Any:
-        found = right(state, count)
+    def wrong(held: Held, count: int) -> Any:
+        found = right(held, count)
         found[..., -1] += 1e-6
         return found
 
-    patch.setattr(ProductState, "_values", wrong)
+    patch.setattr(product_values, "values", wrong)
 
 
 def multiplied_out(patch: Patch) -> None:
@@ -121,16 +122,17 @@ def multiplied_out(patch: Patch) -> None:
 
     class Naive:
         def __init__(self, members: int, n: int, keep: int | None = None) -> None:
+            self.n, self.keep = n, keep
             self.P = np.tile(np.eye(n), (members, 1, 1))
-            self.unresolved = np.zeros(members, np.int64)
 
         def push(self, *pulls: Any) -> None:
             for pull in pulls:
                 self.P = pull(self.P)
 
-        def spectrum(self) -> Spectrum:
-            values = np.log(np.linalg.svd(self.P, compute_uv=False))
-            return Spectrum(values, values[:, 0], values[:, 0])
+        def held(self) -> Held:
+            M, none = len(self.P), np.zeros(len(self.P), np.int64)
+            e = np.zeros((M, self.n), np.int64)
+            return Held(none + self.n, self.P, e, none > 0, none > 0, none)
 
     patch.setattr(product_spectrum, "ProductState", Naive)
 
@@ -236,11 +238,11 @@ PLANTED: list[tuple[str, Callable[[Patch], None]]] = [
     ("parameters", scaled(linear, "pull", 1 + 1e-9)),
     ("bptt", a_block_forgotten),
     ("bptt", no_injection_below),
-    ("determinant", scaled(recording, "step_singular_values", 1 + 1e-9)),
+    ("determinant", scaled(step_spectra, "step_singular_values", 1 + 1e-9)),
     ("lyapunov", pivots_off),
     ("lyapunov", scaled(CELLS["lstm"], "jacobian", 1 + 1e-9)),
     ("rotation", a_product_off),
-    ("rotation", scaled(recording, "step_singular_values", 1 + 1e-11)),
+    ("rotation", scaled(step_spectra, "step_singular_values", 1 + 1e-11)),
     ("rotation", pivots_off),
     ("products", a_product_off),
     ("products", multiplied_out),
