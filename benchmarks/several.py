@@ -5,8 +5,7 @@ python -m benchmarks.several [--jobs N] [--rounds N] [--small]
 Every case is run in turns with one thread and with N that share the members, whether the rule would
 take them or not. A line tells seconds and processor seconds of both (medians), their ratios, how
 many threads the rule takes for members, and for each of their pieces, and how many cores others
-kept busy. Ratios of seconds mean something where nobody else
-works.
+kept busy. Ratios of seconds mean something where nobody else works.
 """
 
 from __future__ import annotations

@@ -11,13 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from gradlab.cells.interface import Factor, Factored
 from gradlab.engine.forward import BLOCK, block_steps
 from gradlab.engine.lags import AT_ONCE
-from gradlab.engine.largest_product import AT_ONCE as LOOKED_AT
 from gradlab.engine.largest_product import fits
-from gradlab.engine.product_spectrum import TOGETHER
-from gradlab.engine.step_spectra import JACOBIANS
 from gradlab.engine.sums import largest_part
 from gradlab.inputs import BLOCK as INPUT_BLOCK
 from gradlab.memory import (
@@ -38,11 +34,8 @@ from gradlab.memory import (
 )
 from gradlab.sequences.recording import Recording
 from gradlab.spec import Spec
+from gradlab.spectral_bytes import at_work, looked_at
 
-# D x D matrices a sequence: at the peak of each spectrum, and what it keeps from step to step
-SPECTRA = {"step": (2.5, 0), "product": (13, 3), "lyapunov": (9, 1)}
-VECTORS = 3  # of D a sequence and step, where the largest product value alone is wanted
-LOOKED = 6 * LOOKED_AT  # numbers a sequence and step when these are held against each other
 SOLVED = 3  # of the numbers of a matrix: it, what becomes of it, and LAPACK's own
 MADE = 1.4  # of local derivatives: with what they are made of
 
@@ -103,7 +96,7 @@ def stages(
     elif spec.topology.phases and side_by_side(spec):  # a copy of its set for every step
         term += width * each * spec.steps
     block, meanwhile = states + _block(spec, step), _meanwhile(spec, step) if within > 1 else 0
-    spectra = _spectra(spec, step, piece, within)
+    spectra = at_work(spec, step, piece, within)
     yield stage(held + gradients + term, block + meanwhile, spectra, dh)
     if spec.topology.phases:  # the gradients of both sets, side by side
         yield stage(held + 2 * gradients, states, 0, dh)
@@ -112,7 +105,7 @@ def stages(
         steps_again = held if _signed(spec) and every is not None else 0
         yield stage(held + gradients + term + steps_again, waiting, spectra, dh)
     if "product" in spec.largest and fits(state_rows(spec), spec.steps):
-        yield stage(held + gradients, states, _looking(spec, step), dh)
+        yield stage(held + gradients, states, looked_at(spec, step), dh)
     if spec.lag_split:
         yield stage(2 * held + _lags(spec), block, 0, dh)
     if len(spec.chains) > 1:  # what both directions hand to the layer below, added up
@@ -268,36 +261,3 @@ def _inputs(spec: Spec) -> int:
     if spec.inputs.given is not None:
         return 0
     return NUMBER * min(INPUT_BLOCK, spec.T) * spec.I * spec.B
-
-
-def _spectra(spec: Spec, step: PerStep, piece: int, within: int) -> float:
-    """Of one member: Jacobians, and running products and frames. One spectrum is at work while the
-    others wait, and what other threads have of it.
-    """
-    kept = sum(SPECTRA[name][1] for name in spec.spectra)
-    most = max((at_work - own for at_work, own in (SPECTRA[n] for n in spec.spectra)), default=0)
-    matrix = spec.sequences * NUMBER * state_rows(spec) ** 2
-    total = matrix * (kept + most) + _vectors(spec, step)
-    if "product" in spec.spectra - spec.largest:  # those that are asked for together
-        together = -(-TOGETHER // (piece * spec.sequences * state_rows(spec)))
-        total += matrix * (2 * (together - 1) + (together if within > 1 else 0))
-    if "step" in spec.spectra and within > 1:
-        total += (within - 1) * SPECTRA["step"][0] * max(matrix, JACOBIANS / piece)
-    return total
-
-
-def _vectors(spec: Spec, step: PerStep) -> float:
-    """Of one member, where the largest product value alone is wanted: what is known of every step,
-    and the factors of its Jacobian, which are needed again.
-    """
-    D = state_rows(spec)
-    if "product" not in spec.largest or not fits(D, spec.steps):
-        return 0
-    whole = not isinstance(spec.network, Factor | Factored)  # all local derivatives
-    factors = step.local / spec.B if whole else spec.dtype.itemsize * D
-    return spec.sequences * spec.steps * (NUMBER * VECTORS * D + factors)
-
-
-def _looking(spec: Spec, step: PerStep) -> float:
-    """The vectors of all steps, held against each other when the backward pass is done."""
-    return _vectors(spec, step) + spec.sequences * spec.steps * NUMBER * LOOKED

@@ -58,6 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "trial",
             "memory",
             "split",
+            "spectral_bytes",
             "stages",
             "lasting",
             "footprint",

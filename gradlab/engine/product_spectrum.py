@@ -52,15 +52,15 @@ class ProductSpectrum:
         self.effective_rank = np.full((len(rows), R, sequences), np.nan)
         self.log10_condition = self.effective_rank.copy()
         self.unresolved = np.zeros((len(rows), R, sequences), np.int64)
-        self._steps = 0
+        self._started = False
         self._waiting: list[tuple[int, Held]] = []
         self._begun: list[Begun[None]] = []
 
     def push(self, t: int, *pulls: Pull) -> None:
         """Take step t, the next below the one before; the first is T."""
-        if not self._steps:
+        if not self._started:
+            self._started = True
             self._record(t)
-        self._steps += 1
         self._state.push(*pulls)
         self._record(t - 1)
 

@@ -18,7 +18,7 @@ JACOBIANS = 2**21  # bytes of them that are made at once
 
 
 class StepSpectra:
-    """step: of the steps `rows`, ascending, within 0 .. T: (N, R, sequences, D), or the largest
+    """Of the steps `rows`, ascending, within 0 .. T: (N, R, sequences, D), or the largest
     alone (N, R, sequences, 1); NaN at t = 0.
 
     Those of a block are found while the next one is made, where there are other threads.
@@ -51,7 +51,7 @@ class StepSpectra:
             at = slice(start, min(start + some, high))
             k = self._rows[at] - t[0]
             # copies: the block's memory is used again
-            own = type(block.local)(*(field[k][..., :sequences].copy() for field in block.local))
+            own = type(block.local)(*(field[..., :sequences][k] for field in block.local))
             pieces.append(partial(self._find, at, own))
         self._begun = begin(pieces)
 
